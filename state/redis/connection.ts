@@ -1,0 +1,74 @@
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import type { Logger } from "#common/log.ts";
+
+/** One Redis, a Cluster or a Sentinel set behind one type. Commands time out rather than block. */
+export type RedisConnection = Redis | Cluster;
+
+/** The time a command may take before it fails, in ms: callers answer 503 rather than wait. */
+const COMMAND_TIMEOUT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+export interface ConnectOptions {
+  readonly log: Logger;
+  /** True for a connection that waits in XREAD BLOCK or subscribes: no command deadline. */
+  readonly blocking?: boolean;
+}
+
+/**
+ * Opens a connection.
+ *
+ * - `redis://[user:password@]host:port[/db]`, `rediss://…` one server
+ * - `redis+cluster://host:port,host:port` a cluster
+ * - `redis+sentinel://host:port,host:port/master-name` the master that the sentinels name
+ *
+ * @throws CrossbandError CONFIG_INVALID when the URL is none of these
+ */
+export function connect(url: string, { log, blocking = false }: ConnectOptions): RedisConnection {
+  const options: RedisOptions = {
+    enableAutoPipelining: false,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxRetriesPerRequest: blocking ? null : 1,
+    retryStrategy: (attempt) => Math.min(50 * attempt, 1_000),
+    ...(blocking ? {} : { commandTimeout: COMMAND_TIMEOUT_MS }),
+  };
+  const connection = open(url, options);
+  connection.on("error", (error: Error) => {
+    log.warn({ error: error.message }, "redis connection error");
+  });
+  return connection;
+}
+
+function open(url: string, options: RedisOptions): RedisConnection {
+  let parsed: URL;
+  try {
+    // Node's URL takes one authority: the other hosts of a list go behind a placeholder.
+    parsed = new URL(url.replace(/^([a-z+]+:\/\/[^/]*?),[^/]*/, "$1"));
+  } catch (cause) {
+    throw new CrossbandError(ErrorCode.ConfigInvalid, "REDIS_URL is not a URL", {}, { cause });
+  }
+  const password = decodeURIComponent(parsed.password);
+  const username = decodeURIComponent(parsed.username);
+  const credentials = { ...(password && { password }), ...(username && { username }) };
+  switch (parsed.protocol) {
+    case "redis:":
+    case "rediss:":
+      return new Redis(url, options);
+    case "redis+cluster:":
+      return new Cluster(hostsOf(url), { redisOptions: { ...options, ...credentials } });
+    case "redis+sentinel:":
+      return new Redis({ ...options, ...credentials, sentinels: hostsOf(url), name: parsed.pathname.slice(1) || "mymaster" });
+    default:
+      throw new CrossbandError(ErrorCode.ConfigInvalid, "REDIS_URL must start with redis:, rediss:, redis+cluster: or redis+sentinel:", {
+        protocol: parsed.protocol,
+      });
+  }
+}
+
+function hostsOf(url: string): { host: string; port: number }[] {
+  const authority = /^[a-z+]+:\/\/(?:[^@/]*@)?([^/]+)/.exec(url)?.[1] ?? "";
+  return authority.split(",").map((entry) => {
+    const at = entry.lastIndexOf(":");
+    return { host: entry.slice(0, at), port: Number(entry.slice(at + 1)) };
+  });
+}

@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+
+/** The two Redis commands a script needs; ioredis satisfies it, so does a fake. */
+export interface ScriptClient {
+  evalsha(sha: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
+  eval(lua: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
+}
+
+export interface ScriptDefinition<Key extends string, Arg extends string, Reply> {
+  readonly source: URL;
+  readonly keys: readonly Key[];
+  readonly args: readonly Arg[];
+  /** Turns the raw reply into the outcome; throws on a reply the script cannot make. */
+  readonly reply: (raw: unknown) => Reply;
+}
+
+/** Loads a Lua file once and returns a function that takes KEYS and ARGV by name. */
+export function defineScript<const Key extends string, const Arg extends string, Reply>(
+  definition: ScriptDefinition<Key, Arg, Reply>,
+) {
+  const lua = readFileSync(definition.source, "utf8");
+  assertHeader(lua, definition);
+  const sha = createHash("sha1").update(lua).digest("hex");
+
+  return async (
+    client: ScriptClient,
+    keys: Readonly<Record<Key, string>>,
+    args: Readonly<Record<Arg, string | number>>,
+  ): Promise<Reply> => {
+    const values = [
+      ...definition.keys.map((name) => keys[name]),
+      ...definition.args.map((name) => String(args[name])),
+    ];
+    const count = definition.keys.length;
+    const raw = await client.evalsha(sha, count, ...values).catch((error: unknown) => {
+      if (error instanceof Error && error.message.startsWith("NOSCRIPT"))
+        return client.eval(lua, count, ...values);
+      throw error;
+    });
+    return definition.reply(raw);
+  };
+}
+
+/** The Lua header names KEYS and ARGV in order; a wrapper that disagrees must not start. */
+function assertHeader(lua: string, { source, keys, args }: ScriptDefinition<string, string, unknown>): void {
+  const declared = (kind: string) =>
+    [...lua.matchAll(new RegExp(`^-- ${kind}\\[(\\d+)\\] (\\w+)`, "gm"))].map(
+      ([, index, name]) => `${index ?? ""}:${name ?? ""}`,
+    );
+  const expected = (names: readonly string[]) => names.map((name, i) => `${i + 1}:${name}`);
+  for (const [kind, names] of [
+    ["KEYS", keys],
+    ["ARGV", args],
+  ] as const) {
+    const [have, want] = [declared(kind).join(), expected(names).join()];
+    if (have !== want)
+      throw new CrossbandError(ErrorCode.ScriptMismatch, `${kind} header is [${have}], wrapper expects [${want}]`, { script: source.pathname });
+  }
+}
