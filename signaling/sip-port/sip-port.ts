@@ -1,0 +1,108 @@
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+
+/**
+ * The SIP port: what call control needs of a SIP server, and all it may use. Two adapters, one contract suite: in process
+ * (the edge hands objects over and commits its records together with ours) and drachtio (frames to a remote edge).
+ *
+ * Nothing here is held in memory between two events: a leg, its transactions and its dialog are named by ids that are in
+ * the messages themselves, so any instance may handle the next event and send the next command.
+ */
+
+/** Two-character bucket tag and 20 or more of [a-z0-9]; names the call's record. */
+export type CallId = string;
+/** `<callId>.<n>`, 0 for the caller's leg: our tag in the leg's dialog, and the name of its record. */
+export type LegId = string;
+/** A transaction of a leg, opaque to call control; contains the leg id. */
+export type TxnId = string;
+
+export type Transport = "udp" | "tcp" | "tls" | "ws" | "wss";
+
+/** The way back to a peer that cannot be connected to: a socket of one process. */
+export interface Flow {
+  readonly transport: Transport;
+  /** Address that the peer's packets come from. */
+  readonly host: string;
+  readonly port: number;
+  /** For stream transports: the process that owns the socket, and its name there. */
+  readonly instance?: string;
+  readonly connection?: string;
+}
+
+export type Headers = readonly (readonly [name: string, value: string])[];
+
+export type SipEvent =
+  /** A request outside or inside a dialog; never ACK or CANCEL. `dialog` is set when the To-tag names a live dialog. */
+  | { readonly type: "request"; readonly leg: LegId; readonly txn: TxnId; readonly dialog: boolean; readonly message: SipMessage; readonly source: Flow }
+  /** The ACK of our 2xx, with the answer when we made the offer. Told once, retransmissions are absorbed. */
+  | { readonly type: "ack"; readonly leg: LegId; readonly message: SipMessage }
+  /** The caller gave up. The edge has answered: 200 to the CANCEL, 487 to the INVITE. */
+  | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId }
+  /** A response to our request; `local` when the edge made it (408 timeout, 503 transport). Failures of INVITE are ACKed by the edge. */
+  | { readonly type: "response"; readonly leg: LegId; readonly txn: TxnId; readonly method: string; readonly status: number; readonly message: SipMessage; readonly local: boolean }
+  /** Our 2xx got no ACK within 64*T1: the edge has sent BYE (RFC 3261 §13.3.1.4). */
+  | { readonly type: "ack-timeout"; readonly leg: LegId };
+
+export type SipCommand =
+  /** Answers a request. To, From, Call-ID, CSeq, Via, Record-Route and Contact are the edge's. */
+  | { readonly type: "reply"; readonly txn: TxnId; readonly status: number; readonly reason?: string; readonly headers?: Headers; readonly body?: string; readonly contentType?: string }
+  /** Starts a leg: an INVITE, MESSAGE, OPTIONS … outside a dialog. Executing it twice sends the same bytes. */
+  | {
+      readonly type: "request";
+      readonly leg: LegId;
+      readonly method: string;
+      readonly uri: string;
+      /** name-addr without tag: `"Alice Rivera" <sip:alice@crossband.local>`. */
+      readonly from: string;
+      readonly to: string;
+      /** Where to send it when not to the address in `uri`. */
+      readonly flow?: Flow;
+      readonly headers?: Headers;
+      readonly body?: string;
+      readonly contentType?: string;
+    }
+  /** BYE, re-INVITE, INFO, UPDATE, MESSAGE … within the leg's dialog; target, route, tags and CSeq are the edge's. */
+  | { readonly type: "in-dialog"; readonly leg: LegId; readonly method: string; readonly headers?: Headers; readonly body?: string; readonly contentType?: string }
+  /** ACKs the 2xx of our INVITE (or re-INVITE) of this leg. */
+  | { readonly type: "ack"; readonly leg: LegId; readonly body?: string; readonly contentType?: string }
+  /** Cancels our INVITE of this leg; waits for a provisional response when there was none (RFC 3261 §9.1). */
+  | { readonly type: "cancel"; readonly leg: LegId };
+
+/**
+ * One unit of work on one call: what it read, what it writes and what it sends. Nothing is written or sent before the
+ * handler has returned; then all records are committed in one script, then the messages leave, then the effects run. When
+ * another process was faster, everything is read again and the handler runs again from the start.
+ */
+export interface Step {
+  readonly callId: CallId;
+  /** Reads the call's own record (JSON), undefined when there is none. */
+  load<State>(): Promise<State | undefined>;
+  /** Replaces the call's record; undefined deletes it. `ttlMs` bounds the life of what nobody ends. */
+  save(state: unknown, ttlMs?: number): void;
+  command(command: SipCommand): void;
+  /** Appends one call detail record in the same commit. */
+  cdr(record: Readonly<Record<string, string | number>>): void;
+  /** Asks for `timer` events: `name` fires once at `atMs` (epoch) on some instance, unless replaced or cleared (undefined) before. */
+  timer(name: string, atMs: number | undefined): void;
+  /** Runs after the commit, on this instance; lost if the process dies, so it must be repeatable by `recover`. */
+  after(effect: () => void): void;
+}
+
+export interface SipHandler {
+  onEvent(event: SipEvent, step: Step): Promise<void>;
+  onTimer(name: string, step: Step): Promise<void>;
+  /** The instance that last worked on this unstable call is dead: re-run the effects of the call's present state. */
+  recover(step: Step): Promise<void>;
+}
+
+/** Methods whose requests need no record: answered from the request alone (RFC 3261 §8.2.7). */
+export const STATELESS_METHODS: ReadonlySet<string> = new Set(["REGISTER", "OPTIONS"]);
+
+export interface SipPort {
+  /** Attaches call control. Must be called once, before traffic is let in. */
+  handle(handler: SipHandler): void;
+  /** A step that starts on our side (an answer from media, an API request). Serialised with the call's events. */
+  begin(callId: CallId, work: (step: Step) => Promise<void>): Promise<void>;
+  /** True while a dialog or transaction of this process is unfinished. */
+  readonly busy: boolean;
+  close(): Promise<void>;
+}
