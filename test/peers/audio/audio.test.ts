@@ -45,6 +45,18 @@ describe("toneOverRestDb", () => {
   });
 });
 
+describe("G.711", () => {
+  it.each([
+    ["u-law", viaUlaw],
+    ["A-law", viaAlaw],
+  ])("%s keeps each sample within a thirty-second of its size", (_law, via) => {
+    const ramp = Int16Array.from({ length: 65_536 }, (_, i) => i - 32_768);
+    const back = via(ramp);
+    const wrong = ramp.filter((sample, i) => Math.abs((back[i] ?? 0) - sample) > Math.abs(sample) / 31 + 16);
+    expect(wrong).toEqual(new Int16Array());
+  });
+});
+
 describe("levels", () => {
   it("reads a full scale sine as 3 dB below full scale", () => {
     expect(rmsDb(tone(1_000, 1_000, 0))).toBeCloseTo(-3, 1);

@@ -25,8 +25,8 @@ function ulawSample(octet: number): number {
 function alawOctet(sample: number): number {
   const positive = sample >= 0;
   const magnitude = (positive ? sample : -sample - 1) >> 4;
-  const segment = magnitude < 32 ? 0 : 27 - Math.clz32(magnitude);
-  const step = segment === 0 ? magnitude >> 1 : (magnitude >> segment) & 0x0f;
+  const segment = magnitude < 16 ? 0 : 28 - Math.clz32(magnitude);
+  const step = (magnitude >> Math.max(0, segment - 1)) & 0x0f;
   return ((positive ? 0x80 : 0) | (segment << 4) | step) ^ 0x55;
 }
 
