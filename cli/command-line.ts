@@ -1,0 +1,117 @@
+import { Command, CommanderError } from "commander";
+import { listFields, loadConfig, type Config } from "#common/config.ts";
+import { CrossbandError } from "#common/errors.ts";
+import type { Role } from "#state/instance/instance.ts";
+
+const ROLES: Readonly<Record<Role, string>> = {
+  signaling: "SIP server and call control; run as many as you like, they share the SIP ports",
+  edge: "SIP server alone, for drachtio applications; starts a Redis of its own without REDIS_URL",
+  media: "audio bus and WebRTC of the talk groups",
+  "radio-bridge": "radio channels",
+  api: "console, REST API, event stream and SIP over WebSocket",
+};
+
+/** Parses arguments, runs one command and resolves with the exit code. Errors are told in one sentence. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = buildProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(argv);
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    tell(process.stderr, describeError(error));
+    return 1;
+  }
+}
+
+function buildProgram(exit: (code: number) => void): Command {
+  const program = new Command("crossband")
+    .description("Two-way radio, telephones and WebRTC video in shared talk groups.")
+    .option("-c, --config <file>", "configuration file (default: crossband.yaml when there is one)")
+    .addHelpText("after", `\n${environmentHelp()}\n\nCROSSBAND_LOG sets the log level (default info). Every field: docs/CONFIGURATION.md`)
+    .exitOverride();
+  const configured = (): Config => {
+    const { config } = program.opts<{ config?: string }>();
+    return loadConfig(process.env, config, config !== undefined);
+  };
+
+  program
+    .command("up")
+    .description("start everything on this machine and keep it running, with the demo unless CROSSBAND_PROVISION is set")
+    .addHelpText("after", UP_HELP)
+    .action(async () => {
+      const { up } = await import("./up/up.ts");
+      exit(await up(configured()));
+    });
+
+  for (const [role, description] of Object.entries(ROLES) as [Role, string][]) {
+    program
+      .command(role)
+      .description(description)
+      .addHelpText("after", role === "edge" ? "" : "\nNeeds REDIS_URL: roles find each other through Redis only.")
+      .action(async () => {
+        const { runRole } = await import("./role/run-role.ts");
+        exit(await runRole(role, configured()));
+      });
+  }
+
+  program
+    .command("apply")
+    .description("write a provisioning file's domain, agencies, users, talk groups, radio channels and trunks into Redis")
+    .requiredOption("-f, --file <file>", "provisioning file (YAML), or - for standard input")
+    .option("--check", "only say whether the file is valid")
+    .action(async (options: { file: string; check?: boolean }) => {
+      const { apply } = await import("./apply.ts");
+      exit(await apply(configured(), options.file, options.check === true));
+    });
+
+  program
+    .command("doctor")
+    .description("check that this machine has what Crossband needs, and say what to do about what is missing")
+    .action(async () => {
+      const { doctor } = await import("./doctor.ts");
+      exit(await doctor(configured()));
+    });
+
+  program
+    .command("bench")
+    .description("run a benchmark; without a name, list them")
+    .argument("[name]", "which one")
+    .argument("[options...]", "key=value settings of the benchmark")
+    .action(async (name: string | undefined, options: string[]) => {
+      const { bench } = await import("./bench.ts");
+      exit(await bench(name, options));
+    });
+  return program;
+}
+
+const UP_HELP = `
+Starts redis-server (unless REDIS_URL is set), signaling, media, radio-bridge and api; restarts what dies; drains on SIGTERM.
+Writes $CROSSBAND_HOME/ready.json when everything runs.`;
+
+function environmentHelp(): string {
+  const rows = listFields().flatMap(({ schema, doc }) => {
+    if (doc.env === undefined) return [];
+    const fallback: unknown = schema.safeParse(undefined).data;
+    const text =
+      doc.secret === true || fallback === undefined || typeof fallback === "object"
+        ? ""
+        : ` (default ${String(fallback)})`;
+    return [`  ${doc.env.padEnd(28)} ${doc.reason}${text}`];
+  });
+  return ["Environment:", ...rows].join("\n");
+}
+
+/** One sentence for a person; the stack only for what we did not expect. */
+function describeError(error: unknown): string {
+  if (error instanceof CrossbandError) return `crossband: ${error.message}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** Writes one line to a terminal. The only places that print for people are in `cli/`. */
+export function tell(stream: NodeJS.WritableStream, line: string): void {
+  stream.write(`${line}\n`);
+}
