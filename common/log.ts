@@ -6,7 +6,7 @@ export type { Logger } from "pino";
 const SECRET_FIELDS = ["password", "secret", "authorization", "token", "ha1", "digit", "digits"];
 
 /**
- * The process's logger: one JSON object a line on standard error.
+ * The process's logger: one JSON object a line, on standard error or appended to the file that CROSSBAND_LOG_FILE names.
  * Log events, not prose: a fixed message, values as fields, `logger.child({ callId })` for context.
  */
 export function createLogger(role: string, instance: string, level = process.env["CROSSBAND_LOG"] ?? "info"): Logger {
@@ -16,7 +16,7 @@ export function createLogger(role: string, instance: string, level = process.env
       base: { role, instance },
       redact: { paths: SECRET_FIELDS.flatMap((field) => [field, `*.${field}`]), censor: "[secret]" },
     },
-    pino.destination({ dest: 2, sync: false }),
+    pino.destination({ dest: process.env["CROSSBAND_LOG_FILE"] ?? 2, sync: false, append: true }),
   );
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { maskedConfig, type Config } from "#common/config.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { createLogger, type Logger } from "#common/log.ts";
@@ -20,8 +20,10 @@ import { supervise } from "./supervisor.ts";
 
 /** `crossband up`: runs until SIGTERM or SIGINT. Resolves with the exit code. */
 export async function up(config: Config): Promise<number> {
-  const log = createLogger("up", `up-${randomBytes(3).toString("hex")}`);
   const closeHome = openHome(config.home);
+  // A person at a terminal reads what `announce` says; the log lines of all processes go to a file beside it.
+  if (process.stdout.isTTY) process.env["CROSSBAND_LOG_FILE"] ??= resolve(config.home, "crossband.log");
+  const log = createLogger("up", `up-${randomBytes(3).toString("hex")}`);
   const stopped = stopRequest();
   log.info({ config: maskedConfig(config) }, "starting");
   const closers: (() => Promise<void> | void)[] = [closeHome];
@@ -122,6 +124,9 @@ function announce(config: Config, provision: Provision, isDemo: boolean): void {
     tell(out, "");
     tell(out, "  Sign in as alice, join Fire Dispatch 1 and wait for Engine 5 to call; hold F8 to answer.");
   }
+  const logFile = process.env["CROSSBAND_LOG_FILE"];
+  if (logFile !== undefined) tell(out, `  Log        ${logFile}`);
+  tell(out, "  Stop with Ctrl-C.");
   tell(out, "");
 }
 

@@ -1,0 +1,121 @@
+import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The parts of ready.json that tests use; written out here so that a change of the contract fails them. */
+export interface Ready {
+  region: string;
+  domain: string;
+  sip: { udp: string; tcp: string; tls: string | null; ws: string };
+  http: string;
+  redis: string;
+  rtp: [number, number];
+  drachtio: string[];
+  users: { id: string; password: string }[];
+  talkGroups: string[];
+  radioChannels: { id: string; protocol: string; listen: string; remote: string }[];
+  processes: { role: string; instance: string; pid: number }[];
+}
+
+export interface RunningCrossband {
+  readonly home: string;
+  readonly ready: Ready;
+  /** ready.json as it is now. */
+  reread(): Ready;
+  /** Resolves with ready.json once `test` holds for it. */
+  until(test: (ready: Ready) => boolean, limitMs?: number): Promise<Ready>;
+  /** Everything that the processes wrote so far. */
+  output(): string;
+  pid: number;
+  /** SIGTERM; resolves with the exit code. */
+  stop(): Promise<number | null>;
+}
+
+const PROGRAM = fileURLToPath(new URL("../../../crossband.ts", import.meta.url));
+const ready = (home: string): Ready => JSON.parse(readFileSync(join(home, "ready.json"), "utf8")) as Ready;
+
+/**
+ * Starts `crossband up` on free loopback ports with an empty home.
+ *
+ * @param options.provision text of a provisioning file; without it the demo runs
+ */
+export async function startCrossband(options: { provision?: string; env?: Record<string, string>; limitMs?: number } = {}): Promise<RunningCrossband> {
+  const home = mkdtempSync(join(tmpdir(), "crossband-test-"));
+  const [sip, http, drachtio, rtp] = [await freePort(), await freePort(), await freePort(), await freeRange(400)];
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    CROSSBAND_HOME: home,
+    CROSSBAND_SIP_PORT: String(sip),
+    CROSSBAND_HTTP_PORT: String(http),
+    CROSSBAND_DRACHTIO_PORT: String(drachtio),
+    CROSSBAND_RTP_PORTS: `${rtp}-${rtp + 399}`,
+    CROSSBAND_LOG: process.env["CROSSBAND_LOG"] ?? "info",
+    ...options.env,
+  };
+  delete env["REDIS_URL"];
+  if (options.provision !== undefined) {
+    env["CROSSBAND_PROVISION"] = join(home, "provision.yaml");
+    writeFileSync(env["CROSSBAND_PROVISION"], options.provision);
+  }
+  const child = spawn(process.execPath, [PROGRAM, "up"], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  const keep = (chunk: Buffer) => (output = (output + chunk.toString()).slice(-400_000));
+  child.stdout.on("data", keep);
+  child.stderr.on("data", keep);
+  const exited = new Promise<number | null>((done) => child.once("exit", (code) => { done(code); }));
+  const stop = async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+    const code = await exited;
+    rmSync(home, { recursive: true, force: true });
+    return code;
+  };
+  const until = async (test: (ready: Ready) => boolean, limitMs = 30_000): Promise<Ready> => {
+    const deadline = Date.now() + limitMs;
+    for (;;) {
+      if (existsSync(join(home, "ready.json"))) {
+        const now = ready(home);
+        if (test(now)) return now;
+      }
+      if (child.exitCode !== null || Date.now() > deadline) {
+        const tail = output.slice(-6_000);
+        if (child.exitCode === null) child.kill("SIGTERM");
+        throw new Error(`crossband up did not get there within ${limitMs} ms (exit ${String(child.exitCode)}):\n${tail}`);
+      }
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  };
+  const first = await until(() => true, options.limitMs ?? 60_000);
+  return { home, ready: first, reread: () => ready(home), until, output: () => output, pid: child.pid ?? 0, stop };
+}
+
+function freePort(): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once("error", fail);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => { done(port); });
+    });
+  });
+}
+
+/** The first port of a run of UDP ports whose ends are free. */
+async function freeRange(length: number): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const from = 20_000 + 2 * Math.floor(Math.random() * 10_000);
+    if ((await isFree(from)) && (await isFree(from + length - 1))) return from;
+  }
+  throw new Error("no free range of UDP ports");
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = createSocket("udp4");
+    socket.once("error", () => { done(false); });
+    socket.bind(port, "127.0.0.1", () => { socket.close(() => { done(true); }); });
+  });
+}
