@@ -1,0 +1,201 @@
+import { headerKey } from "./header-name.ts";
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SPACE = 0x20;
+const TAB = 0x09;
+
+export interface ScanLimits {
+  readonly maxHeaders: number;
+  readonly maxLineBytes: number;
+}
+
+/** Where the headers of a message are: filled in one pass, values are cut out when asked for. */
+export class HeaderIndex {
+  private readonly text: string;
+  /** Parallel arrays, one entry a header line: key, start of line, start and end of value. */
+  private readonly keys: string[];
+  private readonly nameStarts: number[];
+  private readonly starts: number[];
+  private readonly ends: number[];
+  readonly bodyStart: number;
+  readonly bodyEnd: number;
+
+  constructor(
+    text: string,
+    keys: string[],
+    nameStarts: number[],
+    starts: number[],
+    ends: number[],
+    bodyStart: number,
+    bodyEnd: number,
+  ) {
+    this.text = text;
+    this.keys = keys;
+    this.nameStarts = nameStarts;
+    this.starts = starts;
+    this.ends = ends;
+    this.bodyStart = bodyStart;
+    this.bodyEnd = bodyEnd;
+  }
+
+  /** Index of the first line with this key, -1 when there is none. */
+  find(key: string, from = 0): number {
+    return this.keys.indexOf(key, from);
+  }
+
+  first(key: string): string | undefined {
+    const i = this.keys.indexOf(key);
+    return i === -1 ? undefined : this.value(i);
+  }
+
+  all(key: string): string[] {
+    const values: string[] = [];
+    for (let i = this.keys.indexOf(key); i !== -1; i = this.keys.indexOf(key, i + 1))
+      values.push(this.value(i));
+    return values;
+  }
+
+  lines(): (readonly [string, string])[] {
+    return this.keys.map((_, i) => [
+      this.text.slice(this.nameStarts[i], this.text.indexOf(":", this.nameStarts[i])).trimEnd(),
+      this.value(i),
+    ]);
+  }
+
+  /** Start and end of a line's value in the text. */
+  span(line: number): readonly [start: number, end: number] {
+    return [this.starts[line] ?? 0, this.ends[line] ?? 0];
+  }
+
+  /** The same index over a text in which `span` was replaced by `replacement`, and whose body ends at `bodyEnd`. */
+  respliced(text: string, line: number, growth: number): HeaderIndex {
+    const [, end] = this.span(line);
+    const moved = (offsets: number[]): number[] =>
+      offsets.map((offset) => (offset >= end ? offset + growth : offset));
+    return new HeaderIndex(
+      text,
+      this.keys,
+      moved(this.nameStarts),
+      moved(this.starts),
+      moved(this.ends),
+      this.bodyStart + growth,
+      this.bodyEnd + growth,
+    );
+  }
+
+  /** The same index with another end of body. */
+  endingAt(bodyEnd: number): HeaderIndex {
+    return new HeaderIndex(
+      this.text,
+      this.keys,
+      this.nameStarts,
+      this.starts,
+      this.ends,
+      this.bodyStart,
+      bodyEnd,
+    );
+  }
+
+  private value(line: number): string {
+    const raw = this.text.slice(this.starts[line], this.ends[line]);
+    return raw.includes("\r\n") ? raw.replace(/[ \t]*\r\n[ \t]+/g, " ").trim() : raw;
+  }
+}
+
+export type Scan =
+  | { readonly ok: true; readonly startLine: string; readonly index: HeaderIndex }
+  | {
+      readonly ok: false;
+      readonly status: number;
+      readonly reason: string;
+      readonly startLine: string;
+      readonly index: HeaderIndex;
+    };
+
+/**
+ * Finds the header lines of a message in one pass. Always returns an index of what it found before it stopped, so that a
+ * malformed request can still be answered.
+ */
+export function scan(text: string, limits: ScanLimits): Scan {
+  const keys: string[] = [];
+  const nameStarts: number[] = [];
+  const starts: number[] = [];
+  const ends: number[] = [];
+  const length = text.length;
+  const lineEnd = text.indexOf("\r\n");
+  const startLine = lineEnd === -1 ? "" : text.slice(0, lineEnd);
+  const index = (bodyStart: number): HeaderIndex =>
+    new HeaderIndex(text, keys, nameStarts, starts, ends, bodyStart, length);
+  const fail = (reason: string, status = 400): Scan => ({
+    ok: false,
+    status,
+    reason,
+    startLine,
+    index: index(length),
+  });
+  if (lineEnd === -1) return fail("no line end");
+  if (lineEnd > limits.maxLineBytes) return fail("start line too long", 414);
+  if (hasLineBreak(startLine)) return fail("stray line break");
+  let at = lineEnd + 2;
+  for (;;) {
+    if (at >= length) return fail("no blank line behind the headers");
+    if (text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === LF)
+      return { ok: true, startLine, index: index(at + 2) };
+    if (keys.length >= limits.maxHeaders) return fail("too many headers", 513);
+    let end = text.indexOf("\r\n", at);
+    if (end === -1) return fail("header without line end");
+    for (
+      let next = text.charCodeAt(end + 2);
+      next === SPACE || next === TAB;
+      next = text.charCodeAt(end + 2)
+    ) {
+      end = text.indexOf("\r\n", end + 2);
+      if (end === -1) return fail("header without line end");
+    }
+    if (end - at > limits.maxLineBytes) return fail("header too long", 513);
+    const colon = text.indexOf(":", at);
+    if (colon === -1 || colon > end) return fail("header without colon");
+    let nameEnd = colon;
+    while (nameEnd > at && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--;
+    const name = text.slice(at, nameEnd);
+    if (!isToken(name)) return fail("header name is no token");
+    let start = colon + 1;
+    while (start < end && isLws(text.charCodeAt(start))) start++;
+    let stop = end;
+    while (stop > start && isLws(text.charCodeAt(stop - 1))) stop--;
+    if (hasStrayBreak(text, start, stop)) return fail("stray line break");
+    keys.push(headerKey(name));
+    nameStarts.push(at);
+    starts.push(start);
+    ends.push(stop);
+    at = end + 2;
+  }
+}
+
+const isBlank = (code: number): boolean => code === SPACE || code === TAB;
+const isLws = (code: number): boolean => code === SPACE || code === TAB || code === CR || code === LF;
+const hasLineBreak = (text: string): boolean => text.includes("\r") || text.includes("\n");
+
+/** A CR or LF that is not part of a fold (CRLF and white space) would let a value pass for two headers further on. */
+function hasStrayBreak(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const code = text.charCodeAt(i);
+    if (code === LF) return true;
+    if (code !== CR) continue;
+    if (text.charCodeAt(i + 1) !== LF || !isBlank(text.charCodeAt(i + 2))) return true;
+    i += 2;
+  }
+  return false;
+}
+
+function isToken(name: string): boolean {
+  if (name.length === 0) return false;
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i);
+    // Letters, digits, hyphen and the rest of RFC 3261 §25.1 token, cheapest test first.
+    if ((code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x2d) continue;
+    if (!/[0-9.!%*_+`'~]/.test(name[i] ?? "")) return false;
+  }
+  return true;
+}
