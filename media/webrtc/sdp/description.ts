@@ -32,7 +32,7 @@ export interface MediaSection {
   /** 0 means rejected. */
   readonly port: number;
   readonly protocol: string;
-  readonly payloadTypes: readonly number[];
+  readonly formats: readonly string[];
   readonly mid: string | undefined;
   readonly direction: Direction;
   readonly ice: Ice | undefined;

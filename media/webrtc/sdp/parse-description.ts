@@ -24,7 +24,7 @@ const fingerprintBytes: Readonly<Record<Fingerprint["algorithm"], number>> = { "
 const directions: readonly string[] = ["sendrecv", "sendonly", "recvonly", "inactive"] satisfies Direction[];
 const setups: readonly string[] = ["actpass", "active", "passive"] satisfies Setup[];
 
-/** What attributes set, first of the session and then of each m-line on a copy of it. */
+/** What attributes set, of the session or of one m-line. */
 interface Draft {
   ufrag?: string;
   pwd?: string;
@@ -143,24 +143,24 @@ function sectionOf([media = "", ...lines]: readonly string[], session: Draft): M
   const [, kind = "", port = "", protocol = "", formats = ""] =
     /^m=([a-z]{1,16}) (\d{1,5})(?:\/\d+)? ([A-Z0-9/]{1,32}) (\S+(?: \S+)*)$/.exec(media) ?? fail("m-line is malformed");
   if (Number(port) > 65_535) throw invalid("port is out of range");
-  const isRtp = protocol.includes("RTP/");
-  const payloadTypes = isRtp ? formats.split(" ").map(payloadTypeOf) : [];
-  if (payloadTypes.length > MAX_PAYLOAD_TYPES) throw invalid("m-line has too many formats");
-  const draft: Draft = { ...emptyDraft(), ...defaultsOf(session), extensions: [...session.extensions] };
+  const listed = formats.split(" ");
+  if (listed.length > MAX_PAYLOAD_TYPES) throw invalid("m-line has too many formats");
+  const payloadTypes = protocol.includes("RTP/") ? listed.map(payloadTypeOf) : [];
+  const draft = emptyDraft();
   for (const line of lines) readAttribute(draft, line);
   if (draft.codecs.length > MAX_PAYLOAD_TYPES) throw invalid("m-line has too many codecs");
   return {
     kind,
     port: Number(port),
     protocol,
-    payloadTypes,
+    formats: listed,
     mid: draft.mid,
-    direction: draft.direction ?? "sendrecv",
-    ice: iceOf(draft),
-    fingerprint: draft.fingerprint,
-    setup: draft.setup,
+    direction: draft.direction ?? session.direction ?? "sendrecv",
+    ice: iceOf(draft) ?? iceOf(session),
+    fingerprint: draft.fingerprint ?? session.fingerprint,
+    setup: draft.setup ?? session.setup,
     codecs: draft.codecs.filter(({ payloadType }) => payloadTypes.includes(payloadType)),
-    extensions: draft.extensions,
+    extensions: [...session.extensions, ...draft.extensions],
     ssrcs: [...draft.ssrcs],
     retransmission: draft.retransmission,
     rtcpMux: draft.rtcpMux,
@@ -171,18 +171,6 @@ function readAttribute(draft: Draft, line: string): void {
   const [, name = "", value = ""] = /^a=([A-Za-z0-9-]+)(?::(.*))?$/.exec(line) ?? [];
   if (isDirection(name)) draft.direction = name;
   else if (Object.hasOwn(attributes, name)) attributes[name]?.(draft, value);
-}
-
-/** An m-line's own fingerprint replaces the session's, so only what is not a list is inherited. */
-function defaultsOf(session: Draft): Partial<Draft> {
-  const { ufrag, pwd, setup, direction } = session;
-  return {
-    ...(ufrag !== undefined && { ufrag }),
-    ...(pwd !== undefined && { pwd }),
-    ...(setup !== undefined && { setup }),
-    ...(direction !== undefined && { direction }),
-    ...(session.fingerprint !== undefined && { fingerprint: session.fingerprint }),
-  };
 }
 
 const emptyDraft = (): Draft => ({
