@@ -30,11 +30,25 @@ export default defineConfig(
     files: ["**/*.machine.ts", "**/*.codec.ts"],
     rules: {
       "no-restricted-globals": ["error", "setTimeout", "setInterval", "setImmediate", "Date", "process"],
-      "no-restricted-imports": ["error", { patterns: ["node:*", "ioredis", "drachtio-srf", "mediasoup", "pino"] }],
+      "no-restricted-imports": [
+        "error",
+        { patterns: ["node:*", "ioredis", "drachtio-srf", "mediasoup", "pino"] },
+      ],
     },
   },
   {
     files: ["**/*.mjs"],
-    languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly", setTimeout: "readonly", clearTimeout: "readonly", setInterval: "readonly", clearInterval: "readonly", Buffer: "readonly" } },
+    languageOptions: {
+      globals: {
+        process: "readonly",
+        console: "readonly",
+        URL: "readonly",
+        setTimeout: "readonly",
+        clearTimeout: "readonly",
+        setInterval: "readonly",
+        clearInterval: "readonly",
+        Buffer: "readonly",
+      },
+    },
   },
 );

@@ -16,7 +16,15 @@ export default defineConfig({
           globalSetup: ["test/setup/redis-server.ts"],
         },
       },
-      { test: { name: "sip", include: ["**/*.sip.test.ts"], exclude, testTimeout: 30_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: "sip",
+          include: ["**/*.sip.test.ts"],
+          exclude,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: "e2e",

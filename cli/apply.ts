@@ -18,12 +18,20 @@ export async function apply(config: Config, file: string, checkOnly: boolean): P
   }
   const url = config.redisUrl ?? readReady(config.home)?.redis;
   if (url === undefined)
-    throw new CrossbandError(ErrorCode.ConfigInvalid, `set REDIS_URL, or start \`crossband up\` first (no ${config.home}/ready.json)`);
+    throw new CrossbandError(
+      ErrorCode.ConfigInvalid,
+      `set REDIS_URL, or start \`crossband up\` first (no ${config.home}/ready.json)`,
+    );
   const redis = connect(url, { log: createLogger("apply", "apply", "fatal") });
   try {
     await applyProvision(redis, provision);
   } catch (cause) {
-    throw new CrossbandError(ErrorCode.StateUnavailable, "Redis did not take the provisioning; is it running?", {}, { cause });
+    throw new CrossbandError(
+      ErrorCode.StateUnavailable,
+      "Redis did not take the provisioning; is it running?",
+      {},
+      { cause },
+    );
   } finally {
     redis.disconnect();
   }
@@ -41,9 +49,15 @@ export function readProvision(file: string): Provision {
   try {
     text = readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (cause) {
-    throw new CrossbandError(ErrorCode.ConfigInvalid, `cannot read ${file}: ${(cause as Error).message}`, { file }, { cause });
+    throw new CrossbandError(
+      ErrorCode.ConfigInvalid,
+      `cannot read ${file}: ${(cause as Error).message}`,
+      { file },
+      { cause },
+    );
   }
   return parseProvision(text);
 }
 
-const count = (list: readonly unknown[], noun: string): string => `${list.length} ${noun}${list.length === 1 ? "" : "s"}`;
+const count = (list: readonly unknown[], noun: string): string =>
+  `${list.length} ${noun}${list.length === 1 ? "" : "s"}`;

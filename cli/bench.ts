@@ -17,7 +17,8 @@ export async function bench(name: string | undefined, options: readonly string[]
   if (!load) {
     if (name !== undefined) tell(process.stderr, `no benchmark is called ${name}`);
     tell(process.stdout, "Benchmarks:");
-    for (const [key, open] of Object.entries(benchmarks)) tell(process.stdout, `  ${key.padEnd(10)} ${(await open()).about}`);
+    for (const [key, open] of Object.entries(benchmarks))
+      tell(process.stdout, `  ${key.padEnd(10)} ${(await open()).about}`);
     return name === undefined ? 0 : 1;
   }
   const settings = new Map(options.map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string]));

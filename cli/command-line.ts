@@ -31,7 +31,10 @@ function buildProgram(exit: (code: number) => void): Command {
   const program = new Command("crossband")
     .description("Two-way radio, telephones and WebRTC video in shared talk groups.")
     .option("-c, --config <file>", "configuration file (default: crossband.yaml when there is one)")
-    .addHelpText("after", `\n${environmentHelp()}\n\nCROSSBAND_LOG sets the log level (default info). Every field: docs/CONFIGURATION.md`)
+    .addHelpText(
+      "after",
+      `\n${environmentHelp()}\n\nCROSSBAND_LOG sets the log level (default info). Every field: docs/CONFIGURATION.md`,
+    )
     .exitOverride();
   const configured = (): Config => {
     const { config } = program.opts<{ config?: string }>();
@@ -40,7 +43,9 @@ function buildProgram(exit: (code: number) => void): Command {
 
   program
     .command("up")
-    .description("start everything on this machine and keep it running, with the demo unless CROSSBAND_PROVISION is set")
+    .description(
+      "start everything on this machine and keep it running, with the demo unless CROSSBAND_PROVISION is set",
+    )
     .addHelpText("after", UP_HELP)
     .action(async () => {
       const { up } = await import("./up/up.ts");
@@ -51,7 +56,10 @@ function buildProgram(exit: (code: number) => void): Command {
     program
       .command(role)
       .description(description)
-      .addHelpText("after", role === "edge" ? "" : "\nNeeds REDIS_URL: roles find each other through Redis only.")
+      .addHelpText(
+        "after",
+        role === "edge" ? "" : "\nNeeds REDIS_URL: roles find each other through Redis only.",
+      )
       .action(async () => {
         const { runRole } = await import("./role/run-role.ts");
         exit(await runRole(role, configured()));
@@ -60,7 +68,9 @@ function buildProgram(exit: (code: number) => void): Command {
 
   program
     .command("apply")
-    .description("write a provisioning file's domain, agencies, users, talk groups, radio channels and trunks into Redis")
+    .description(
+      "write a provisioning file's domain, agencies, users, talk groups, radio channels and trunks into Redis",
+    )
     .requiredOption("-f, --file <file>", "provisioning file (YAML), or - for standard input")
     .option("--check", "only say whether the file is valid")
     .action(async (options: { file: string; check?: boolean }) => {
@@ -97,9 +107,9 @@ function environmentHelp(): string {
     if (doc.env === undefined) return [];
     const fallback: unknown = schema.safeParse(undefined).data;
     const text =
-      doc.secret === true || fallback === undefined || typeof fallback === "object"
+      doc.secret === true || fallback === undefined || !["string", "number"].includes(typeof fallback)
         ? ""
-        : ` (default ${String(fallback)})`;
+        : ` (default ${JSON.stringify(fallback)})`;
     return [`  ${doc.env.padEnd(28)} ${doc.reason}${text}`];
   });
   return ["Environment:", ...rows].join("\n");

@@ -23,9 +23,14 @@ function field<T extends z.ZodType>(schema: T, doc: FieldDoc): T {
 }
 
 const peers = z.preprocess(
-  (value) =>
+  (value): unknown =>
     typeof value === "string"
-      ? Object.fromEntries(value.split(",").filter(Boolean).map((pair) => pair.split(/=(.*)/s).slice(0, 2)))
+      ? Object.fromEntries(
+          value
+            .split(",")
+            .filter(Boolean)
+            .map((pair) => pair.split(/=(.*)/s) as [string, string]),
+        )
       : value,
   z.record(z.string(), z.url()),
 );
@@ -43,42 +48,133 @@ const portRange = z.preprocess(
 
 /** Every setting: default, unit and reason on each field. Values come from `crossband.yaml`, then the environment. */
 export const configSchema = z.strictObject({
-  home: field(z.string().default(".crossband"), { env: "CROSSBAND_HOME", reason: "holds ready.json, the embedded Redis and the demo's passwords" }),
-  host: field(z.string().default("127.0.0.1"), { env: "CROSSBAND_HOST", reason: "address that SIP, HTTP and RTP listen on; loopback unless told otherwise" }),
-  instance: field(z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/).optional(), { env: "CROSSBAND_INSTANCE", reason: "name of this process in logs; a random part is added" }),
-  region: field(z.string().regex(/^[a-z0-9-]{1,32}$/).default("local"), { env: "CROSSBAND_REGION", reason: "name of this data center" }),
-  peers: field(peers.default({}), { env: "CROSSBAND_PEERS", reason: "Redis of the other regions, name=url,name=url" }),
-  redisUrl: field(z.string().optional(), { env: "REDIS_URL", secret: true, reason: "state; without it `up` and `edge` start a redis-server of their own" }),
-  provision: field(z.string().optional(), { env: "CROSSBAND_PROVISION", reason: "provisioning file that `up` applies at start instead of the demo" }),
-  sip: z.strictObject({
-    port: field(port.default(5060), { env: "CROSSBAND_SIP_PORT", reason: "SIP over UDP and TCP" }),
-    tlsPort: field(port.default(5061), { env: "CROSSBAND_SIPS_PORT", reason: "SIP over TLS" }),
-    advertised: field(hostPort.optional(), { env: "CROSSBAND_SIP_ADVERTISED", reason: "host:port in Via, Contact and Record-Route: the cluster's address, not the instance's" }),
-    domain: field(z.string().default("crossband.local"), { reason: "SIP domain and digest realm until provisioning names one" }),
-    challengeInvite: field(z.enum(["unregistered", "always"]).default("unregistered"), { reason: "whether a caller whose registration came from this very address is asked for its password again" }),
-    registrationSeconds: field(count.min(60).max(86_400).default(3_600), { unit: "s", reason: "longest registration granted" }),
-    ringSeconds: field(count.min(5).max(600).default(60), { unit: "s", reason: "how long a called phone rings before 480" }),
-    maxMessageBytes: field(count.min(4_096).max(65_535).default(65_535), { unit: "bytes", reason: "longest SIP message accepted" }),
-    server: field(z.string().regex(/^(in-process|drachtio:\/\/[^\s:]+:\d+)$/).default("in-process"), { reason: "in-process, or drachtio://host:port to run call control on a remote edge" }),
-  }).prefault({}),
-  http: z.strictObject({
-    port: field(port.default(8080), { env: "CROSSBAND_HTTP_PORT", reason: "console, API and SIP over WebSocket" }),
-  }).prefault({}),
-  drachtio: z.strictObject({
-    host: field(z.string().default("127.0.0.1"), { env: "CROSSBAND_DRACHTIO_HOST", reason: "where drachtio applications attach; keep it on a trusted network" }),
-    port: field(port.default(9022), { env: "CROSSBAND_DRACHTIO_PORT", reason: "first of one port for each signaling process" }),
-    secret: field(z.string().min(1).default("cymru"), { env: "CROSSBAND_DRACHTIO_SECRET", secret: true, reason: "shared secret of drachtio applications" }),
-  }).prefault({}),
-  media: z.strictObject({
-    advertised: field(z.string().optional(), { env: "CROSSBAND_MEDIA_ADVERTISED", reason: "address written into SDP when it differs from the one listened on" }),
-    ports: field(portRange.default({ from: 20_000, to: 21_999 }), { env: "CROSSBAND_RTP_PORTS", reason: "UDP ports for RTP and WebRTC, FROM-TO" }),
-    threads: field(count.min(1).max(64).optional(), { reason: "audio threads of one media process; default one for each core, at most 4" }),
-    silentLegSeconds: field(count.min(10).max(86_400).default(600), { unit: "s", reason: "a phone leg that sends nothing for this long is hung up" }),
-  }).prefault({}),
-  processes: z.strictObject({
-    signaling: field(count.min(1).max(64).default(2), { env: "CROSSBAND_SIGNALING", reason: "signaling processes that `up` starts" }),
-    media: field(count.min(1).max(16).default(1), { env: "CROSSBAND_MEDIA", reason: "media processes that `up` starts" }),
-  }).prefault({}),
+  home: field(z.string().default(".crossband"), {
+    env: "CROSSBAND_HOME",
+    reason: "holds ready.json, the embedded Redis and the demo's passwords",
+  }),
+  host: field(z.string().default("127.0.0.1"), {
+    env: "CROSSBAND_HOST",
+    reason: "address that SIP, HTTP and RTP listen on; loopback unless told otherwise",
+  }),
+  instance: field(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9_.-]{1,64}$/)
+      .optional(),
+    { env: "CROSSBAND_INSTANCE", reason: "name of this process in logs; a random part is added" },
+  ),
+  region: field(
+    z
+      .string()
+      .regex(/^[a-z0-9-]{1,32}$/)
+      .default("local"),
+    { env: "CROSSBAND_REGION", reason: "name of this data center" },
+  ),
+  peers: field(peers.default({}), {
+    env: "CROSSBAND_PEERS",
+    reason: "Redis of the other regions, name=url,name=url",
+  }),
+  redisUrl: field(z.string().optional(), {
+    env: "REDIS_URL",
+    secret: true,
+    reason: "state; without it `up` and `edge` start a redis-server of their own",
+  }),
+  provision: field(z.string().optional(), {
+    env: "CROSSBAND_PROVISION",
+    reason: "provisioning file that `up` applies at start instead of the demo",
+  }),
+  sip: z
+    .strictObject({
+      port: field(port.default(5060), { env: "CROSSBAND_SIP_PORT", reason: "SIP over UDP and TCP" }),
+      tlsPort: field(port.default(5061), { env: "CROSSBAND_SIPS_PORT", reason: "SIP over TLS" }),
+      advertised: field(hostPort.optional(), {
+        env: "CROSSBAND_SIP_ADVERTISED",
+        reason: "host:port in Via, Contact and Record-Route: the cluster's address, not the instance's",
+      }),
+      domain: field(z.string().default("crossband.local"), {
+        reason: "SIP domain and digest realm until provisioning names one",
+      }),
+      challengeInvite: field(z.enum(["unregistered", "always"]).default("unregistered"), {
+        reason:
+          "whether a caller whose registration came from this very address is asked for its password again",
+      }),
+      registrationSeconds: field(count.min(60).max(86_400).default(3_600), {
+        unit: "s",
+        reason: "longest registration granted",
+      }),
+      ringSeconds: field(count.min(5).max(600).default(60), {
+        unit: "s",
+        reason: "how long a called phone rings before 480",
+      }),
+      maxMessageBytes: field(count.min(4_096).max(65_535).default(65_535), {
+        unit: "bytes",
+        reason: "longest SIP message accepted",
+      }),
+      server: field(
+        z
+          .string()
+          .regex(/^(in-process|drachtio:\/\/[^\s:]+:\d+)$/)
+          .default("in-process"),
+        { reason: "in-process, or drachtio://host:port to run call control on a remote edge" },
+      ),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      port: field(port.default(8080), {
+        env: "CROSSBAND_HTTP_PORT",
+        reason: "console, API and SIP over WebSocket",
+      }),
+    })
+    .prefault({}),
+  drachtio: z
+    .strictObject({
+      host: field(z.string().default("127.0.0.1"), {
+        env: "CROSSBAND_DRACHTIO_HOST",
+        reason: "where drachtio applications attach; keep it on a trusted network",
+      }),
+      port: field(port.default(9022), {
+        env: "CROSSBAND_DRACHTIO_PORT",
+        reason: "first of one port for each signaling process",
+      }),
+      secret: field(z.string().min(1).default("cymru"), {
+        env: "CROSSBAND_DRACHTIO_SECRET",
+        secret: true,
+        reason: "shared secret of drachtio applications",
+      }),
+    })
+    .prefault({}),
+  media: z
+    .strictObject({
+      advertised: field(z.string().optional(), {
+        env: "CROSSBAND_MEDIA_ADVERTISED",
+        reason: "address written into SDP when it differs from the one listened on",
+      }),
+      ports: field(portRange.default({ from: 20_000, to: 21_999 }), {
+        env: "CROSSBAND_RTP_PORTS",
+        reason: "UDP ports for RTP and WebRTC, FROM-TO",
+      }),
+      threads: field(count.min(1).max(64).optional(), {
+        reason: "audio threads of one media process; default one for each core, at most 4",
+      }),
+      silentLegSeconds: field(count.min(10).max(86_400).default(600), {
+        unit: "s",
+        reason: "a phone leg that sends nothing for this long is hung up",
+      }),
+    })
+    .prefault({}),
+  processes: z
+    .strictObject({
+      signaling: field(count.min(1).max(64).default(2), {
+        env: "CROSSBAND_SIGNALING",
+        reason: "signaling processes that `up` starts",
+      }),
+      media: field(count.min(1).max(16).default(1), {
+        env: "CROSSBAND_MEDIA",
+        reason: "media processes that `up` starts",
+      }),
+    })
+    .prefault({}),
 });
 
 export type Config = z.infer<typeof configSchema>;
@@ -107,7 +203,9 @@ export function loadConfig(environment: Environment, file = "crossband.yaml", re
     const source = [...sources].find(([path]) => name.startsWith(path))?.[1];
     return `${name || "(file)"}${source === undefined ? "" : ` (${source})`}: ${issue.message}`;
   });
-  throw new CrossbandError(ErrorCode.ConfigInvalid, `configuration is invalid: ${problems.join("; ")}`, { problems });
+  throw new CrossbandError(ErrorCode.ConfigInvalid, `configuration is invalid: ${problems.join("; ")}`, {
+    problems,
+  });
 }
 
 /** The configuration as it may be logged: secrets and passwords in URLs masked. */
@@ -119,12 +217,17 @@ export function maskedConfig(config: Config): unknown {
 
 /** Every field with its path and documentation, in schema order. */
 export function listFields(): { path: string[]; schema: z.ZodType; doc: FieldDoc }[] {
-  const walk = (schema: z.ZodType, path: string[]): { path: string[]; schema: z.ZodType; doc: FieldDoc }[] => {
+  const walk = (
+    schema: z.ZodType,
+    path: string[],
+  ): { path: string[]; schema: z.ZodType; doc: FieldDoc }[] => {
     const doc = fieldDocs.get(schema);
     if (doc) return [{ path, schema, doc }];
     const inner = schema instanceof z.ZodPrefault ? (schema.unwrap() as z.ZodType) : schema;
     if (!(inner instanceof z.ZodObject)) return [];
-    return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, child]) => walk(child, [...path, key]));
+    return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, child]) =>
+      walk(child, [...path, key]),
+    );
   };
   return walk(configSchema, []);
 }
@@ -145,7 +248,12 @@ function readYaml(file: string, required: boolean): Record<string, unknown> {
 }
 
 /** Sets a nested value; with `onlyPresent` it changes nothing that is not there. */
-function assign(target: Record<string, unknown>, path: readonly string[], value: unknown, onlyPresent = false): void {
+function assign(
+  target: Record<string, unknown>,
+  path: readonly string[],
+  value: unknown,
+  onlyPresent = false,
+): void {
   let node = target;
   for (const key of path.slice(0, -1)) {
     if (typeof node[key] !== "object" || node[key] === null) {

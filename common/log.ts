@@ -9,7 +9,11 @@ const SECRET_FIELDS = ["password", "secret", "authorization", "token", "ha1", "d
  * The process's logger: one JSON object a line, on standard error or appended to the file that CROSSBAND_LOG_FILE names.
  * Log events, not prose: a fixed message, values as fields, `logger.child({ callId })` for context.
  */
-export function createLogger(role: string, instance: string, level = process.env["CROSSBAND_LOG"] ?? "info"): Logger {
+export function createLogger(
+  role: string,
+  instance: string,
+  level = process.env["CROSSBAND_LOG"] ?? "info",
+): Logger {
   return pino(
     {
       level,

@@ -87,7 +87,12 @@ export const FLOOR_LEASE_MS = 3_000;
 export type FloorAnswer =
   | { readonly outcome: "granted"; readonly seq: number; readonly untilMs: number }
   | { readonly outcome: "queued"; readonly seq: number; readonly position: number; readonly holder: Member }
-  | { readonly outcome: "denied"; readonly seq: number; readonly cause: "busy" | "listen-only" | "limit"; readonly holder?: Member }
+  | {
+      readonly outcome: "denied";
+      readonly seq: number;
+      readonly cause: "busy" | "listen-only" | "limit";
+      readonly holder?: Member;
+    }
   | { readonly outcome: "released"; readonly seq: number };
 
 /** One participant as consoles show it. */
@@ -99,7 +104,14 @@ export interface Participant extends Member {
 /** State of a group's floor. `seq` grows with each change; a lower one is old news. */
 export type FloorState =
   | { readonly state: "idle"; readonly seq: number }
-  | { readonly state: "taken"; readonly seq: number; readonly leg: string; readonly holder: Member; readonly sinceMs: number; readonly hold?: string };
+  | {
+      readonly state: "taken";
+      readonly seq: number;
+      readonly leg: string;
+      readonly holder: Member;
+      readonly sinceMs: number;
+      readonly hold?: string;
+    };
 
 export interface GroupSnapshot {
   readonly group: string;
@@ -128,6 +140,16 @@ export type GroupEvent =
       readonly by?: Member;
     }
   /** To one console: which participant's camera each of its video lines (SDP mid) carries now. */
-  | { readonly type: "video"; readonly group: string; readonly leg: string; readonly slots: readonly { readonly mid: string; readonly from?: Participant }[] }
+  | {
+      readonly type: "video";
+      readonly group: string;
+      readonly leg: string;
+      readonly slots: readonly { readonly mid: string; readonly from?: Participant }[];
+    }
   /** To signaling: a leg ended in the media tier and its call must end too. */
-  | { readonly type: "leg-ended"; readonly group: string; readonly leg: string; readonly reason: "silent" | "media-failed" };
+  | {
+      readonly type: "leg-ended";
+      readonly group: string;
+      readonly leg: string;
+      readonly reason: "silent" | "media-failed";
+    };

@@ -40,16 +40,31 @@ export async function startEmbeddedRedis(home: string): Promise<EmbeddedRedis> {
     daemonize: "no",
     hz: "5",
   };
-  const child = spawn("redis-server", Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]), {
-    stdio: ["ignore", logFile, logFile],
-    // Its own process group: a Ctrl-C in the terminal must not stop it before the roles have drained.
-    detached: true,
-  });
+  const child = spawn(
+    "redis-server",
+    Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]),
+    {
+      stdio: ["ignore", logFile, logFile],
+      // Its own process group: a Ctrl-C in the terminal must not stop it before the roles have drained.
+      detached: true,
+    },
+  );
   closeSync(logFile);
-  const exited = new Promise<void>((done) => child.once("exit", () => { done(); }));
+  const exited = new Promise<void>((done) =>
+    child.once("exit", () => {
+      done();
+    }),
+  );
   const missing = new Promise<never>((_done, fail) =>
     child.once("error", (cause) => {
-      fail(new CrossbandError(ErrorCode.SetupFailed, "redis-server cannot be started; install it (apt-get install redis-server) or set REDIS_URL", {}, { cause }));
+      fail(
+        new CrossbandError(
+          ErrorCode.SetupFailed,
+          "redis-server cannot be started; install it (apt-get install redis-server) or set REDIS_URL",
+          {},
+          { cause },
+        ),
+      );
     }),
   );
   const url = `redis://127.0.0.1:${port}`;
@@ -66,15 +81,16 @@ export async function startEmbeddedRedis(home: string): Promise<EmbeddedRedis> {
 }
 
 async function answering(url: string, exited: Promise<void>, logFile: string): Promise<void> {
-  let gone = false;
-  void exited.then(() => (gone = true));
+  const state = { gone: false };
+  void exited.then(() => (state.gone = true));
   const redis = connect(url, { log: createLogger("redis", "probe", "silent") });
   const until = Date.now() + START_LIMIT_MS;
   try {
     for (;;) {
       const reply = await redis.ping().catch(() => undefined);
       if (reply === "PONG") return;
-      if (gone || Date.now() > until) throw new CrossbandError(ErrorCode.SetupFailed, `redis-server did not start; see ${logFile}`);
+      if (state.gone || Date.now() > until)
+        throw new CrossbandError(ErrorCode.SetupFailed, `redis-server did not start; see ${logFile}`);
       await new Promise((done) => setTimeout(done, 20));
     }
   } finally {
@@ -89,7 +105,11 @@ async function stopLeftover(pidFile: string): Promise<void> {
   process.kill(pid, "SIGTERM");
   const until = Date.now() + START_LIMIT_MS;
   while (isRedisServer(pid)) {
-    if (Date.now() > until) throw new CrossbandError(ErrorCode.SetupFailed, `redis-server ${pid} of an earlier run does not stop; stop it by hand`);
+    if (Date.now() > until)
+      throw new CrossbandError(
+        ErrorCode.SetupFailed,
+        `redis-server ${pid} of an earlier run does not stop; stop it by hand`,
+      );
     await new Promise((done) => setTimeout(done, 50));
   }
 }
@@ -117,7 +137,9 @@ export function freePort(): Promise<number> {
     server.once("error", fail);
     server.listen(0, "127.0.0.1", () => {
       const { port } = server.address() as AddressInfo;
-      server.close(() => { done(port); });
+      server.close(() => {
+        done(port);
+      });
     });
   });
 }

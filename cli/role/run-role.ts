@@ -2,7 +2,14 @@ import { randomBytes } from "node:crypto";
 import { maskedConfig, type Config } from "#common/config.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { createLogger, type Logger } from "#common/log.ts";
-import { announceInstance, clusterSecret, INSTANCE_RENEW_MS, withdrawInstance, type InstanceCard, type Role } from "#state/instance/instance.ts";
+import {
+  announceInstance,
+  clusterSecret,
+  INSTANCE_RENEW_MS,
+  withdrawInstance,
+  type InstanceCard,
+  type Role,
+} from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { startEmbeddedRedis } from "../redis/embedded-redis.ts";
@@ -38,9 +45,14 @@ export async function runRole(role: Role, config: Config): Promise<number> {
   });
   log.info({ config: maskedConfig(config), pid: process.pid }, "starting");
   const stopped = stopRequest();
-  const embedded = role === "edge" && config.redisUrl === undefined ? await startEmbeddedRedis(config.home) : undefined;
+  const embedded =
+    role === "edge" && config.redisUrl === undefined ? await startEmbeddedRedis(config.home) : undefined;
   const url = config.redisUrl ?? embedded?.url;
-  if (url === undefined) throw new CrossbandError(ErrorCode.ConfigInvalid, `set REDIS_URL: ${role} finds the other processes through Redis`);
+  if (url === undefined)
+    throw new CrossbandError(
+      ErrorCode.ConfigInvalid,
+      `set REDIS_URL: ${role} finds the other processes through Redis`,
+    );
 
   const redis = connect(url, { log });
   const context: RoleContext = {
@@ -56,9 +68,19 @@ export async function runRole(role: Role, config: Config): Promise<number> {
   let draining = false;
   const card = (): InstanceCard => {
     const { listeners, load } = handle.card();
-    return { role, instance, pid: process.pid, listeners: { ...listeners, metrics: metrics.address }, load, draining };
+    return {
+      role,
+      instance,
+      pid: process.pid,
+      listeners: { ...listeners, metrics: metrics.address },
+      load,
+      draining,
+    };
   };
-  const announce = () => announceInstance(redis, card()).catch((error: unknown) => { log.warn({ error: String(error) }, "lease not renewed"); });
+  const announce = () =>
+    announceInstance(redis, card()).catch((error: unknown) => {
+      log.warn({ error: String(error) }, "lease not renewed");
+    });
   await announce();
   const renewal = setInterval(() => void announce(), INSTANCE_RENEW_MS);
   const ready: RoleReady = { type: "ready", instance, listeners: card().listeners };
@@ -77,16 +99,22 @@ export async function runRole(role: Role, config: Config): Promise<number> {
   redis.disconnect();
   await embedded?.stop();
   log.info("stopped");
-  if (process.connected) process.disconnect();
+  if (process.connected) process.disconnect?.();
   return 0;
 }
 
 /** Resolves on SIGTERM, SIGINT, or when the supervisor that started this process is gone. */
 function stopRequest(): Promise<string> {
   return new Promise((done) => {
-    process.once("SIGTERM", () => { done("SIGTERM"); });
-    process.once("SIGINT", () => { done("SIGINT"); });
-    process.once("disconnect", () => { done("supervisor gone"); });
+    process.once("SIGTERM", () => {
+      done("SIGTERM");
+    });
+    process.once("SIGINT", () => {
+      done("SIGINT");
+    });
+    process.once("disconnect", () => {
+      done("supervisor gone");
+    });
   });
 }
 
@@ -95,7 +123,8 @@ async function secretOf(redis: RedisConnection, log: Logger): Promise<string> {
     try {
       return await clusterSecret(redis);
     } catch (cause) {
-      if (attempt === 30) throw new CrossbandError(ErrorCode.StateUnavailable, "Redis does not answer", {}, { cause });
+      if (attempt === 30)
+        throw new CrossbandError(ErrorCode.StateUnavailable, "Redis does not answer", {}, { cause });
       log.warn({ attempt }, "waiting for redis");
       await new Promise((done) => setTimeout(done, 500));
     }
@@ -108,6 +137,11 @@ async function withLimit(work: Promise<void>, ms: number, log: Logger, what: str
     log.warn({ what, ms }, "gave up waiting");
     limit.resolve(undefined);
   }, ms);
-  await Promise.race([work.catch((error: unknown) => { log.error({ what, error: String(error) }, "failed while stopping"); }), limit.promise]);
+  await Promise.race([
+    work.catch((error: unknown) => {
+      log.error({ what, error: String(error) }, "failed while stopping");
+    }),
+    limit.promise,
+  ]);
   clearTimeout(timer);
 }

@@ -3,7 +3,10 @@ import type { AddressInfo } from "node:net";
 import type { RoleHandle } from "#state/instance/role.ts";
 
 /** Serves `/metrics` and `/healthz` of one process on a free port; api gathers them through the instance card. */
-export async function serveMetrics(host: string, handle: Pick<RoleHandle, "metrics">): Promise<{ address: string; close(): void }> {
+export async function serveMetrics(
+  host: string,
+  handle: Pick<RoleHandle, "metrics">,
+): Promise<{ address: string; close(): void }> {
   const server = createServer((request, response) => {
     if (request.url === "/healthz") {
       response.writeHead(200, { "content-type": "text/plain" }).end("ok\n");

@@ -9,7 +9,10 @@ const HEALTHY_MS = 30_000;
  * @param deaths how often it died in a row, this time included
  * @param ranMs how long it ran this time
  */
-export function restartDelayOf(deaths: number, ranMs: number): { readonly delayMs: number; readonly deaths: number } {
+export function restartDelayOf(
+  deaths: number,
+  ranMs: number,
+): { readonly delayMs: number; readonly deaths: number } {
   const inARow = ranMs >= HEALTHY_MS ? 1 : deaths;
   return { delayMs: Math.min(FIRST_MS * 2 ** (inARow - 1), LONGEST_MS), deaths: inARow };
 }

@@ -23,7 +23,13 @@ export async function demoProvision(home: string): Promise<Provision> {
 }
 
 function demo(listen: string, remote: string) {
-  const user = (id: string, agency: string, name: string, priority = 5) => ({ id, agency, name, password: randomPassword(), priority });
+  const user = (id: string, agency: string, name: string, priority = 5) => ({
+    id,
+    agency,
+    name,
+    password: randomPassword(),
+    priority,
+  });
   return {
     domain: "crossband.local",
     agencies: [
@@ -38,12 +44,48 @@ function demo(listen: string, remote: string) {
       user("dave", "city-police", "Dave Moreau"),
     ],
     talkGroups: [
-      { id: "fire-1", agency: "county-fire", name: "Fire Dispatch 1", mode: "half-duplex", members: ["alice", "bob", "chief", "carol", DEMO_CHANNEL], queue: true },
-      { id: "fire-command", agency: "county-fire", name: "Fire Command", mode: "full-duplex", members: ["alice", "bob", "chief"] },
-      { id: "police-1", agency: "city-police", name: "Police Dispatch 1", mode: "half-duplex", members: ["carol", "dave"], queue: true },
-      { id: "joint-incident", agency: "county-fire", name: "Joint Incident", mode: "full-duplex", members: ["alice", "bob", "chief", "carol", "dave"] },
+      {
+        id: "fire-1",
+        agency: "county-fire",
+        name: "Fire Dispatch 1",
+        mode: "half-duplex",
+        members: ["alice", "bob", "chief", "carol", DEMO_CHANNEL],
+        queue: true,
+      },
+      {
+        id: "fire-command",
+        agency: "county-fire",
+        name: "Fire Command",
+        mode: "full-duplex",
+        members: ["alice", "bob", "chief"],
+      },
+      {
+        id: "police-1",
+        agency: "city-police",
+        name: "Police Dispatch 1",
+        mode: "half-duplex",
+        members: ["carol", "dave"],
+        queue: true,
+      },
+      {
+        id: "joint-incident",
+        agency: "county-fire",
+        name: "Joint Incident",
+        mode: "full-duplex",
+        members: ["alice", "bob", "chief", "carol", "dave"],
+      },
     ],
-    radioChannels: [{ id: DEMO_CHANNEL, agency: "county-fire", name: "Engine 5", talkGroup: "fire-1", protocol: "usrp", listen, remote }],
+    radioChannels: [
+      {
+        id: DEMO_CHANNEL,
+        agency: "county-fire",
+        name: "Engine 5",
+        talkGroup: "fire-1",
+        protocol: "usrp",
+        listen,
+        remote,
+      },
+    ],
   };
 }
 
@@ -63,7 +105,9 @@ function freeUdpPort(): Promise<number> {
     socket.once("error", fail);
     socket.bind(0, "127.0.0.1", () => {
       const { port } = socket.address();
-      socket.close(() => { done(port); });
+      socket.close(() => {
+        done(port);
+      });
     });
   });
 }

@@ -15,12 +15,20 @@ export function openHome(home: string): () => void {
     chmodSync(home, 0o700);
     const holder = holderOf(lock);
     if (holder !== undefined)
-      throw new CrossbandError(ErrorCode.SetupFailed, `Crossband already runs in ${home} (process ${holder}); stop it, or set CROSSBAND_HOME to another folder`);
+      throw new CrossbandError(
+        ErrorCode.SetupFailed,
+        `Crossband already runs in ${home} (process ${holder}); stop it, or set CROSSBAND_HOME to another folder`,
+      );
     writeFileSync(lock, String(process.pid));
     rmSync(join(home, "ready.json"), { force: true });
   } catch (error) {
     if (error instanceof CrossbandError) throw error;
-    throw new CrossbandError(ErrorCode.SetupFailed, `cannot write to ${home}: ${(error as Error).message}; set CROSSBAND_HOME`, {}, { cause: error });
+    throw new CrossbandError(
+      ErrorCode.SetupFailed,
+      `cannot write to ${home}: ${(error as Error).message}; set CROSSBAND_HOME`,
+      {},
+      { cause: error },
+    );
   }
   return () => {
     rmSync(lock, { force: true });

@@ -2,11 +2,18 @@ import { describe, expect, it } from "vitest";
 import { configSchema } from "#common/config.ts";
 import { planProcesses } from "./plan.ts";
 
-const plan = (settings: object) => planProcesses(configSchema.parse(settings), "redis://127.0.0.1:1", "/worker");
+const plan = (settings: object) =>
+  planProcesses(configSchema.parse(settings), "redis://127.0.0.1:1", "/worker");
 
 describe("planProcesses", () => {
   it("starts two signaling processes, one media, one radio bridge and one api by default", () => {
-    expect(plan({}).map(({ name }) => name)).toEqual(["media-1", "signaling-1", "signaling-2", "radio-bridge-1", "api-1"]);
+    expect(plan({}).map(({ name }) => name)).toEqual([
+      "media-1",
+      "signaling-1",
+      "signaling-2",
+      "radio-bridge-1",
+      "api-1",
+    ]);
   });
 
   it("counts the drachtio port up by process", () => {

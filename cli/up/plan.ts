@@ -12,7 +12,10 @@ export function planProcesses(config: Config, redisUrl: string, workerPath: stri
     ...times(media, (i) => ({
       role: "media" as const,
       name: `media-${i + 1}`,
-      environment: { ...common, CROSSBAND_RTP_PORTS: `${from + i * share}-${i === media - 1 ? to : from + (i + 1) * share - 1}` },
+      environment: {
+        ...common,
+        CROSSBAND_RTP_PORTS: `${from + i * share}-${i === media - 1 ? to : from + (i + 1) * share - 1}`,
+      },
     })),
     ...times(signaling, (i) => ({
       role: "signaling" as const,
@@ -24,4 +27,5 @@ export function planProcesses(config: Config, redisUrl: string, workerPath: stri
   ];
 }
 
-const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index));
+const times = <T>(count: number, make: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, index) => make(index));

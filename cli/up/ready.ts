@@ -5,7 +5,12 @@ import { join } from "node:path";
 export interface Ready {
   readonly region: string;
   readonly domain: string;
-  readonly sip: { readonly udp: string; readonly tcp: string; readonly tls: string | null; readonly ws: string };
+  readonly sip: {
+    readonly udp: string;
+    readonly tcp: string;
+    readonly tls: string | null;
+    readonly ws: string;
+  };
   readonly http: string;
   readonly redis: string;
   readonly rtp: readonly [from: number, to: number];
@@ -13,7 +18,12 @@ export interface Ready {
   readonly drachtio: readonly string[];
   readonly users: readonly { readonly id: string; readonly password: string }[];
   readonly talkGroups: readonly string[];
-  readonly radioChannels: readonly { readonly id: string; readonly protocol: string; readonly listen: string; readonly remote: string }[];
+  readonly radioChannels: readonly {
+    readonly id: string;
+    readonly protocol: string;
+    readonly listen: string;
+    readonly remote: string;
+  }[];
   readonly processes: readonly { readonly role: string; readonly instance: string; readonly pid: number }[];
 }
 

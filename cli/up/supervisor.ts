@@ -22,7 +22,7 @@ export interface Running {
 
 export interface Supervisor {
   /** Resolves when every process has said that it is ready; rejects when one of them gives up before that. */
-  readonly allReady: Promise<void>;
+  readonly allReady: Promise<undefined>;
   running(): Running[];
   /** SIGTERM to all, SIGKILL to those that do not leave in time. Idempotent. */
   stop(): Promise<void>;
@@ -46,7 +46,7 @@ const HOPELESS_DEATHS = 4;
 /** @param onChange called when the set of running processes has changed and all of them are ready */
 export function supervise(plans: readonly ProcessPlan[], log: Logger, onChange: () => void): Supervisor {
   const slots: Slot[] = plans.map((plan) => ({ plan, deaths: 0, startedAt: 0 }));
-  const allReady = Promise.withResolvers<void>();
+  const allReady = Promise.withResolvers<undefined>();
   let stopping = false;
 
   const start = (slot: Slot): void => {
@@ -62,12 +62,16 @@ export function supervise(plans: readonly ProcessPlan[], log: Logger, onChange: 
     child.on("message", (message: RoleReady) => {
       slot.ready = message;
       if (slots.every((each) => each.ready)) {
-        allReady.resolve();
+        allReady.resolve(undefined);
         onChange();
       }
     });
-    child.once("exit", (code, signal) => { ended(slot, code, signal); });
-    child.once("error", (error) => { log.error({ process: plan.name, error: error.message }, "process not started"); });
+    child.once("exit", (code, signal) => {
+      ended(slot, code, signal);
+    });
+    child.once("error", (error) => {
+      log.error({ process: plan.name, error: error.message }, "process not started");
+    });
   };
 
   const ended = (slot: Slot, code: number | null, signal: string | null): void => {
@@ -79,8 +83,12 @@ export function supervise(plans: readonly ProcessPlan[], log: Logger, onChange: 
     slot.deaths = deaths;
     log.error({ process: slot.plan.name, code, signal, delayMs }, "process died, restarting");
     if (!wasReady && deaths >= HOPELESS_DEATHS)
-      allReady.reject(new Error(`${slot.plan.name} died ${deaths} times before it was ready; its log lines above say why`));
-    slot.restart = setTimeout(() => { start(slot); }, delayMs);
+      allReady.reject(
+        new Error(`${slot.plan.name} died ${deaths} times before it was ready; its log lines above say why`),
+      );
+    slot.restart = setTimeout(() => {
+      start(slot);
+    }, delayMs);
   };
 
   slots.forEach(start);
@@ -89,15 +97,21 @@ export function supervise(plans: readonly ProcessPlan[], log: Logger, onChange: 
     allReady: allReady.promise,
     running: () =>
       slots.flatMap(({ plan, child, ready }) =>
-        child?.pid === undefined || !ready ? [] : [{ role: plan.role, name: plan.name, instance: ready.instance, pid: child.pid }],
+        child?.pid === undefined || !ready
+          ? []
+          : [{ role: plan.role, name: plan.name, instance: ready.instance, pid: child.pid }],
       ),
     async stop() {
       stopping = true;
       await Promise.all(
         slots.map(async ({ child, restart }) => {
           clearTimeout(restart);
-          if (!child || child.exitCode !== null || child.signalCode !== null) return;
-          const gone = new Promise<void>((done) => child.once("exit", () => { done(); }));
+          if (child?.exitCode !== null || child.signalCode !== null) return;
+          const gone = new Promise<void>((done) =>
+            child.once("exit", () => {
+              done();
+            }),
+          );
           child.kill("SIGTERM");
           const kill = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
           await gone;

@@ -32,7 +32,8 @@ export async function up(config: Config): Promise<number> {
     if (embedded) closers.push(() => embedded.stop());
     const redisUrl = config.redisUrl ?? embedded?.url ?? "";
     const isDemo = config.provision === undefined;
-    const provision = config.provision === undefined ? await demoProvision(config.home) : readProvision(config.provision);
+    const provision =
+      config.provision === undefined ? await demoProvision(config.home) : readProvision(config.provision);
     await prepareState(redisUrl, provision, config.home, log);
 
     const plans = planProcesses(config, redisUrl, workerPath());
@@ -44,7 +45,11 @@ export async function up(config: Config): Promise<number> {
       announced = true;
     });
     closers.push(() => supervisor.stop());
-    const first = await Promise.race([supervisor.allReady.then(() => "ready" as const), stopped, lost(embedded)]);
+    const first = await Promise.race([
+      supervisor.allReady.then(() => "ready" as const),
+      stopped,
+      lost(embedded),
+    ]);
     if (first === "ready" && isDemo) closers.push(await startDemoRadio(provision, log));
     if (first !== "ready") return first === "redis" ? 1 : 0;
     const reason = await Promise.race([stopped, lost(embedded)]);
@@ -52,7 +57,12 @@ export async function up(config: Config): Promise<number> {
     return reason === "redis" ? 1 : 0;
   } catch (error) {
     if (error instanceof CrossbandError) throw error;
-    throw new CrossbandError(ErrorCode.SetupFailed, error instanceof Error ? error.message : String(error), {}, { cause: error });
+    throw new CrossbandError(
+      ErrorCode.SetupFailed,
+      error instanceof Error ? error.message : String(error),
+      {},
+      { cause: error },
+    );
   } finally {
     for (const close of closers.reverse()) await close();
   }
@@ -60,7 +70,10 @@ export async function up(config: Config): Promise<number> {
 
 function stopRequest(): Promise<"signal"> {
   return new Promise((done) => {
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => { done("signal"); });
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
+      process.once(signal, () => {
+        done("signal");
+      });
   });
 }
 
@@ -68,14 +81,24 @@ function stopRequest(): Promise<"signal"> {
 const lost = (embedded: EmbeddedRedis | undefined): Promise<"redis"> =>
   embedded ? embedded.exited.then(() => "redis" as const) : new Promise(() => undefined);
 
-async function prepareState(redisUrl: string, provision: Provision, home: string, log: Logger): Promise<void> {
+async function prepareState(
+  redisUrl: string,
+  provision: Provision,
+  home: string,
+  log: Logger,
+): Promise<void> {
   const redis = connect(redisUrl, { log });
   try {
     await applyProvision(redis, provision);
     const { adminToken } = await import("#api/index.ts");
     writeFileSync(join(home, "admin-token"), `${adminToken(await clusterSecret(redis))}\n`, { mode: 0o600 });
   } catch (cause) {
-    throw new CrossbandError(ErrorCode.StateUnavailable, "Redis does not take the provisioning; is REDIS_URL right?", {}, { cause });
+    throw new CrossbandError(
+      ErrorCode.StateUnavailable,
+      "Redis does not take the provisioning; is REDIS_URL right?",
+      {},
+      { cause },
+    );
   } finally {
     redis.disconnect();
   }
@@ -90,7 +113,12 @@ async function startDemoRadio(provision: Provision, log: Logger): Promise<() => 
   return () => radio.close();
 }
 
-function describe(config: Config, redisUrl: string, provision: Provision, processes: Ready["processes"]): Ready {
+function describe(
+  config: Config,
+  redisUrl: string,
+  provision: Provision,
+  processes: Ready["processes"],
+): Ready {
   const sip = `${bracketed(config.host)}:${config.sip.port}`;
   const http = `${bracketed(config.host)}:${config.http.port}`;
   return {
@@ -100,10 +128,18 @@ function describe(config: Config, redisUrl: string, provision: Provision, proces
     http: `http://${http}`,
     redis: redisUrl,
     rtp: [config.media.ports.from, config.media.ports.to],
-    drachtio: Array.from({ length: config.processes.signaling }, (_, i) => `${config.drachtio.host}:${config.drachtio.port + i}`),
+    drachtio: Array.from(
+      { length: config.processes.signaling },
+      (_, i) => `${config.drachtio.host}:${config.drachtio.port + i}`,
+    ),
     users: provision.users.map(({ id, password }) => ({ id, password })),
     talkGroups: provision.talkGroups.map(({ id }) => id),
-    radioChannels: provision.radioChannels.map(({ id, protocol, listen, remote }) => ({ id, protocol, listen, remote })),
+    radioChannels: provision.radioChannels.map(({ id, protocol, listen, remote }) => ({
+      id,
+      protocol,
+      listen,
+      remote,
+    })),
     processes: processes.map(({ role, instance, pid }) => ({ role, instance, pid })),
   };
 }
@@ -115,12 +151,16 @@ function announce(config: Config, provision: Provision, isDemo: boolean): void {
   tell(out, "Crossband is ready.");
   tell(out, "");
   tell(out, `  Console    http://${bracketed(config.host)}:${config.http.port}/`);
-  tell(out, `  Phones     sip:USER@${provision.domain} through ${bracketed(config.host)}:${config.sip.port} (UDP, TCP)`);
+  tell(
+    out,
+    `  Phones     sip:USER@${provision.domain} through ${bracketed(config.host)}:${config.sip.port} (UDP, TCP)`,
+  );
   tell(out, `  Groups     ${provision.talkGroups.map(({ id }) => id).join(", ")}`);
   if (isDemo) {
     tell(out, "");
     tell(out, "  User       Password           Agency");
-    for (const user of provision.users) tell(out, `  ${user.id.padEnd(10)} ${user.password.padEnd(18)} ${name(user.agency)}`);
+    for (const user of provision.users)
+      tell(out, `  ${user.id.padEnd(10)} ${user.password.padEnd(18)} ${name(user.agency)}`);
     tell(out, "");
     tell(out, "  Sign in as alice, join Fire Dispatch 1 and wait for Engine 5 to call; hold F8 to answer.");
   }

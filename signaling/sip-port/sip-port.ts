@@ -32,19 +32,42 @@ export type Headers = readonly (readonly [name: string, value: string])[];
 
 export type SipEvent =
   /** A request outside or inside a dialog; never ACK or CANCEL. `dialog` is set when the To-tag names a live dialog. */
-  | { readonly type: "request"; readonly leg: LegId; readonly txn: TxnId; readonly dialog: boolean; readonly message: SipMessage; readonly source: Flow }
+  | {
+      readonly type: "request";
+      readonly leg: LegId;
+      readonly txn: TxnId;
+      readonly dialog: boolean;
+      readonly message: SipMessage;
+      readonly source: Flow;
+    }
   /** The ACK of our 2xx, with the answer when we made the offer. Told once, retransmissions are absorbed. */
   | { readonly type: "ack"; readonly leg: LegId; readonly message: SipMessage }
   /** The caller gave up. The edge has answered: 200 to the CANCEL, 487 to the INVITE. */
   | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId }
   /** A response to our request; `local` when the edge made it (408 timeout, 503 transport). Failures of INVITE are ACKed by the edge. */
-  | { readonly type: "response"; readonly leg: LegId; readonly txn: TxnId; readonly method: string; readonly status: number; readonly message: SipMessage; readonly local: boolean }
+  | {
+      readonly type: "response";
+      readonly leg: LegId;
+      readonly txn: TxnId;
+      readonly method: string;
+      readonly status: number;
+      readonly message: SipMessage;
+      readonly local: boolean;
+    }
   /** Our 2xx got no ACK within 64*T1: the edge has sent BYE (RFC 3261 §13.3.1.4). */
   | { readonly type: "ack-timeout"; readonly leg: LegId };
 
 export type SipCommand =
   /** Answers a request. To, From, Call-ID, CSeq, Via, Record-Route and Contact are the edge's. */
-  | { readonly type: "reply"; readonly txn: TxnId; readonly status: number; readonly reason?: string; readonly headers?: Headers; readonly body?: string; readonly contentType?: string }
+  | {
+      readonly type: "reply";
+      readonly txn: TxnId;
+      readonly status: number;
+      readonly reason?: string;
+      readonly headers?: Headers;
+      readonly body?: string;
+      readonly contentType?: string;
+    }
   /** Starts a leg: an INVITE, MESSAGE, OPTIONS … outside a dialog. Executing it twice sends the same bytes. */
   | {
       readonly type: "request";
@@ -61,7 +84,14 @@ export type SipCommand =
       readonly contentType?: string;
     }
   /** BYE, re-INVITE, INFO, UPDATE, MESSAGE … within the leg's dialog; target, route, tags and CSeq are the edge's. */
-  | { readonly type: "in-dialog"; readonly leg: LegId; readonly method: string; readonly headers?: Headers; readonly body?: string; readonly contentType?: string }
+  | {
+      readonly type: "in-dialog";
+      readonly leg: LegId;
+      readonly method: string;
+      readonly headers?: Headers;
+      readonly body?: string;
+      readonly contentType?: string;
+    }
   /** ACKs the 2xx of our INVITE (or re-INVITE) of this leg. */
   | { readonly type: "ack"; readonly leg: LegId; readonly body?: string; readonly contentType?: string }
   /** Cancels our INVITE of this leg; waits for a provisional response when there was none (RFC 3261 §9.1). */

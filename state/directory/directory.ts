@@ -4,7 +4,15 @@ import { parse } from "yaml";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
 import { directoryChannel, domainKey, resourceIndex, resourceKey, type Kind } from "./directory.keys.ts";
-import { provisionSchema, type Agency, type Provision, type RadioChannel, type TalkGroup, type Trunk, type User } from "./provision.ts";
+import {
+  provisionSchema,
+  type Agency,
+  type Provision,
+  type RadioChannel,
+  type TalkGroup,
+  type Trunk,
+  type User,
+} from "./provision.ts";
 
 interface Resources {
   agency: Agency;
@@ -28,17 +36,27 @@ export function parseProvision(text: string): Provision {
   try {
     value = parse(text);
   } catch (cause) {
-    throw new CrossbandError(ErrorCode.ProvisionInvalid, `provisioning is not YAML: ${String(cause)}`, {}, { cause });
+    throw new CrossbandError(
+      ErrorCode.ProvisionInvalid,
+      `provisioning is not YAML: ${String(cause)}`,
+      {},
+      { cause },
+    );
   }
   const result = provisionSchema.safeParse(value ?? {});
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join(".") || "(file)"}: ${issue.message}`);
-  throw new CrossbandError(ErrorCode.ProvisionInvalid, `provisioning is invalid: ${problems.join("; ")}`, { problems });
+  const problems = result.error.issues.map(
+    (issue) => `${issue.path.join(".") || "(file)"}: ${issue.message}`,
+  );
+  throw new CrossbandError(ErrorCode.ProvisionInvalid, `provisioning is invalid: ${problems.join("; ")}`, {
+    problems,
+  });
 }
 
 /** What digest authentication stores in place of a password. */
 export function digestHashes(user: string, realm: string, password: string): User["ha1"] {
-  const hash = (algorithm: string) => createHash(algorithm).update(`${user}:${realm}:${password}`).digest("hex");
+  const hash = (algorithm: string) =>
+    createHash(algorithm).update(`${user}:${realm}:${password}`).digest("hex");
   return { md5: hash("md5"), sha256: hash("sha256") };
 }
 
@@ -53,19 +71,30 @@ export async function applyProvision(redis: RedisConnection, file: Provision): P
   for (const trunk of file.trunks) await putResource(redis, "trunk", trunk);
 }
 
-export async function putResource<K extends Kind>(redis: RedisConnection, kind: K, resource: Resources[K]): Promise<void> {
+export async function putResource<K extends Kind>(
+  redis: RedisConnection,
+  kind: K,
+  resource: Resources[K],
+): Promise<void> {
   await redis.set(resourceKey(kind, resource.id), JSON.stringify(resource));
   await redis.sadd(resourceIndex(kind), resource.id);
   await redis.publish(directoryChannel, `${kind}:${resource.id}`);
 }
 
-export async function getResource<K extends Kind>(redis: RedisConnection, kind: K, id: string): Promise<Resources[K] | undefined> {
+export async function getResource<K extends Kind>(
+  redis: RedisConnection,
+  kind: K,
+  id: string,
+): Promise<Resources[K] | undefined> {
   const text = await redis.get(resourceKey(kind, id));
   return text === null ? undefined : (JSON.parse(text) as Resources[K]);
 }
 
 /** All resources of a kind, by id. For small kinds and administration, not for the path of a call. */
-export async function listResources<K extends Kind>(redis: RedisConnection, kind: K): Promise<Resources[K][]> {
+export async function listResources<K extends Kind>(
+  redis: RedisConnection,
+  kind: K,
+): Promise<Resources[K][]> {
   const ids = (await redis.smembers(resourceIndex(kind))).sort();
   const found = await Promise.all(ids.map((id) => getResource(redis, kind, id)));
   return found.filter((resource) => resource !== undefined);

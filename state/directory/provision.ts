@@ -1,6 +1,8 @@
 import { z } from "zod";
 
-const id = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be 1 to 63 of a-z 0-9 . _ - and start with a letter or digit");
+const id = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "must be 1 to 63 of a-z 0-9 . _ - and start with a letter or digit");
 const name = z.string().min(1).max(100);
 const hostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:]+):\d{1,5}$/, "must be host:port");
 const e164 = z.string().regex(/^\+[1-9]\d{1,14}$/, "must be an E.164 number such as +15551230001");
@@ -56,7 +58,10 @@ export const trunkSchema = z.strictObject({
 /** One provisioning file: `crossband apply -f`, `CROSSBAND_PROVISION`, and the same shapes in the API. */
 export const provisionSchema = z
   .strictObject({
-    domain: z.string().regex(/^[a-zA-Z0-9.-]{1,253}$/).default("crossband.local"),
+    domain: z
+      .string()
+      .regex(/^[a-zA-Z0-9.-]{1,253}$/)
+      .default("crossband.local"),
     agencies: z.array(agencySchema).default([]),
     users: z.array(userSchema).default([]),
     talkGroups: z.array(talkGroupSchema).default([]),
@@ -65,35 +70,63 @@ export const provisionSchema = z
   })
   .superRefine((file, context) => {
     const refer = (path: (string | number)[], value: string, known: ReadonlySet<string>, kind: string) => {
-      if (!known.has(value)) context.addIssue({ code: "custom", path, message: `names no ${kind} of this file: ${value}` });
+      if (!known.has(value))
+        context.addIssue({ code: "custom", path, message: `names no ${kind} of this file: ${value}` });
     };
     const ids = (list: readonly { id: string }[]) => new Set(list.map((entry) => entry.id));
-    const [agencies, users, groups, channels] = [file.agencies, file.users, file.talkGroups, file.radioChannels].map(ids) as [
-      Set<string>, Set<string>, Set<string>, Set<string>,
-    ];
-    for (const [kind, list] of Object.entries({ agencies: file.agencies, users: file.users, talkGroups: file.talkGroups, radioChannels: file.radioChannels, trunks: file.trunks })) {
+    const [agencies, users, groups, channels] = [
+      file.agencies,
+      file.users,
+      file.talkGroups,
+      file.radioChannels,
+    ].map(ids) as [Set<string>, Set<string>, Set<string>, Set<string>];
+    for (const [kind, list] of Object.entries({
+      agencies: file.agencies,
+      users: file.users,
+      talkGroups: file.talkGroups,
+      radioChannels: file.radioChannels,
+      trunks: file.trunks,
+    })) {
       const seen = new Set<string>();
       list.forEach((entry, i) => {
-        if (seen.has(entry.id)) context.addIssue({ code: "custom", path: [kind, i, "id"], message: `appears twice: ${entry.id}` });
+        if (seen.has(entry.id))
+          context.addIssue({ code: "custom", path: [kind, i, "id"], message: `appears twice: ${entry.id}` });
         seen.add(entry.id);
       });
     }
     // Users and groups share the SIP address space of the domain.
     file.talkGroups.forEach((group, i) => {
-      if (users.has(group.id)) context.addIssue({ code: "custom", path: ["talkGroups", i, "id"], message: `is also a user: ${group.id}` });
+      if (users.has(group.id))
+        context.addIssue({
+          code: "custom",
+          path: ["talkGroups", i, "id"],
+          message: `is also a user: ${group.id}`,
+        });
       refer(["talkGroups", i, "agency"], group.agency, agencies, "agency");
       group.members.forEach((member, j) => {
-        refer(["talkGroups", i, "members", j], member, new Set([...users, ...channels]), "user or radio channel");
+        refer(
+          ["talkGroups", i, "members", j],
+          member,
+          new Set([...users, ...channels]),
+          "user or radio channel",
+        );
       });
     });
-    file.users.forEach((user, i) => { refer(["users", i, "agency"], user.agency, agencies, "agency"); });
+    file.users.forEach((user, i) => {
+      refer(["users", i, "agency"], user.agency, agencies, "agency");
+    });
     file.radioChannels.forEach((channel, i) => {
       refer(["radioChannels", i, "agency"], channel.agency, agencies, "agency");
       refer(["radioChannels", i, "talkGroup"], channel.talkGroup, groups, "talk group");
     });
     file.trunks.forEach((trunk, i) => {
       trunk.inbound.forEach((entry, j) => {
-        refer(["trunks", i, "inbound", j, "to"], entry.to, new Set([...users, ...groups]), "user or talk group");
+        refer(
+          ["trunks", i, "inbound", j, "to"],
+          entry.to,
+          new Set([...users, ...groups]),
+          "user or talk group",
+        );
       });
     });
   });

@@ -35,14 +35,19 @@ const listScript = defineScript({
   source: new URL("./list-instances.lua", import.meta.url),
   keys: ["leases", "cards"],
   args: [],
-  reply: (raw) => (raw as (string | null)[]).flatMap((card) => (card === null ? [] : [JSON.parse(card) as InstanceCard])),
+  reply: (raw) =>
+    (raw as (string | null)[]).flatMap((card) => (card === null ? [] : [JSON.parse(card) as InstanceCard])),
 });
 
 const keys = { leases: instanceLeases, cards: instanceCards };
 
 /** Renews the lease of a process. Call it every INSTANCE_RENEW_MS. */
 export const announceInstance = (redis: RedisConnection, card: InstanceCard): Promise<number> =>
-  announceScript(redis, keys, { name: `${card.role}:${card.instance}`, card: JSON.stringify(card), leaseMs: INSTANCE_LEASE_MS });
+  announceScript(redis, keys, {
+    name: `${card.role}:${card.instance}`,
+    card: JSON.stringify(card),
+    leaseMs: INSTANCE_LEASE_MS,
+  });
 
 /** Ends the lease of a process that leaves by itself. */
 export async function withdrawInstance(redis: RedisConnection, card: InstanceCard): Promise<void> {

@@ -25,21 +25,27 @@ export interface ConnectOptions {
  * @throws CrossbandError CONFIG_INVALID when the URL is none of these
  */
 export function connect(url: string, { log, blocking = false }: ConnectOptions): RedisConnection {
-  const options: RedisOptions = {
+  const connection = open(url, {
     enableAutoPipelining: false,
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: blocking ? null : 1,
-    retryStrategy: (attempt) => Math.min(50 * attempt, 1_000),
     ...(blocking ? {} : { commandTimeout: COMMAND_TIMEOUT_MS }),
-  };
-  const connection = open(url, options);
+  });
   connection.on("error", (error: Error) => {
     log.warn({ error: error.message }, "redis connection error");
   });
   return connection;
 }
 
-function open(url: string, options: RedisOptions): RedisConnection {
+/** Wait before connection attempt number `attempt`, in ms. */
+const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
+
+type CommonOptions = Pick<
+  RedisOptions,
+  "enableAutoPipelining" | "connectTimeout" | "maxRetriesPerRequest" | "commandTimeout"
+>;
+
+function open(url: string, common: CommonOptions): RedisConnection {
   let parsed: URL;
   try {
     // Node's URL takes one authority: the other hosts of a list go behind a placeholder.
@@ -53,15 +59,25 @@ function open(url: string, options: RedisOptions): RedisConnection {
   switch (parsed.protocol) {
     case "redis:":
     case "rediss:":
-      return new Redis(url, options);
+      return new Redis(url, { ...common, retryStrategy });
     case "redis+cluster:":
-      return new Cluster(hostsOf(url), { redisOptions: { ...options, ...credentials } });
+      return new Cluster(hostsOf(url), { redisOptions: { ...common, ...credentials } });
     case "redis+sentinel:":
-      return new Redis({ ...options, ...credentials, sentinels: hostsOf(url), name: parsed.pathname.slice(1) || "mymaster" });
-    default:
-      throw new CrossbandError(ErrorCode.ConfigInvalid, "REDIS_URL must start with redis:, rediss:, redis+cluster: or redis+sentinel:", {
-        protocol: parsed.protocol,
+      return new Redis({
+        ...common,
+        retryStrategy,
+        ...credentials,
+        sentinels: hostsOf(url),
+        name: parsed.pathname.slice(1) || "mymaster",
       });
+    default:
+      throw new CrossbandError(
+        ErrorCode.ConfigInvalid,
+        "REDIS_URL must start with redis:, rediss:, redis+cluster: or redis+sentinel:",
+        {
+          protocol: parsed.protocol,
+        },
+      );
   }
 }
 

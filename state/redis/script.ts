@@ -56,6 +56,10 @@ function assertHeader(lua: string, { source, keys, args }: ScriptDefinition<stri
   ] as const) {
     const [have, want] = [declared(kind).join(), expected(names).join()];
     if (have !== want)
-      throw new CrossbandError(ErrorCode.ScriptMismatch, `${kind} header is [${have}], wrapper expects [${want}]`, { script: source.pathname });
+      throw new CrossbandError(
+        ErrorCode.ScriptMismatch,
+        `${kind} header is [${have}], wrapper expects [${want}]`,
+        { script: source.pathname },
+      );
   }
 }

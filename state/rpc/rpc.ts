@@ -23,19 +23,25 @@ export interface Rpc {
    * @throws CrossbandError RPC_TIMEOUT when no answer came within `deadlineMs`; RPC_REFUSED (context: code, detail) when
    *   the other side threw
    */
-  call(instance: string, request: RpcRequest, deadlineMs?: number): Promise<unknown>;
+  call: (instance: string, request: RpcRequest, deadlineMs?: number) => Promise<unknown>;
   /** Stops reading and rejects what is pending. */
-  close(): Promise<void>;
+  close: () => Promise<void>;
 }
 
 interface Pending {
-  resolve(value: unknown): void;
-  reject(error: Error): void;
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
   timer: NodeJS.Timeout;
 }
 
 type Envelope =
-  | { readonly kind: "request"; readonly id: string; readonly from: string; readonly expires: number; readonly request: RpcRequest }
+  | {
+      readonly kind: "request";
+      readonly id: string;
+      readonly from: string;
+      readonly expires: number;
+      readonly request: RpcRequest;
+    }
   | { readonly kind: "reply"; readonly id: string; readonly ok: true; readonly value: unknown }
   | {
       readonly kind: "reply";
@@ -67,6 +73,7 @@ export function startRpc(
 ): Rpc {
   const pending = new Map<string, Pending>();
   let closed = false;
+  const isClosed = () => closed;
 
   const send = async (to: string, envelope: Envelope): Promise<void> => {
     const inbox = inboxOf(to);
@@ -105,7 +112,10 @@ export function startRpc(
     if (envelope.ok) waiting.resolve(envelope.value);
     else
       waiting.reject(
-        new CrossbandError(ErrorCode.RpcRefused, envelope.detail, { code: envelope.code, ...envelope.context }),
+        new CrossbandError(ErrorCode.RpcRefused, envelope.detail, {
+          code: envelope.code,
+          ...envelope.context,
+        }),
       );
   };
 
@@ -130,16 +140,14 @@ export function startRpc(
           expireAt = Date.now() + (INBOX_TTL_S * 1_000) / 4;
           await redis.expire(inbox, INBOX_TTL_S);
         }
-        const reply = (await reader.xread("COUNT", 64, "BLOCK", 60_000, "STREAMS", inbox, last)) as
-          | [string, [string, string[]][]][]
-          | null;
+        const reply = (await reader.xread("COUNT", 64, "BLOCK", 60_000, "STREAMS", inbox, last));
         for (const [id, fields] of reply?.[0]?.[1] ?? []) {
           last = id;
           receive(fields[1] ?? "{}");
         }
       } catch (error) {
         // `close()` ends the blocked read by closing its connection.
-        if (closed as boolean) return;
+        if (isClosed()) return;
         log.warn({ error: String(error) }, "rpc inbox read failed");
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
@@ -154,14 +162,27 @@ export function startRpc(
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           pending.delete(id);
-          reject(new CrossbandError(ErrorCode.RpcTimeout, "no answer in time", { to, path: request.path, deadlineMs }));
+          reject(
+            new CrossbandError(ErrorCode.RpcTimeout, "no answer in time", {
+              to,
+              path: request.path,
+              deadlineMs,
+            }),
+          );
         }, deadlineMs);
         pending.set(id, { resolve, reject, timer });
         send(to, { kind: "request", id, from: instance, expires: Date.now() + deadlineMs, request }).catch(
           (error: unknown) => {
             pending.delete(id);
             clearTimeout(timer);
-            reject(new CrossbandError(ErrorCode.StateUnavailable, "rpc request not sent", { to }, { cause: error }));
+            reject(
+              new CrossbandError(
+                ErrorCode.StateUnavailable,
+                "rpc request not sent",
+                { to },
+                { cause: error },
+              ),
+            );
           },
         );
       });

@@ -43,9 +43,16 @@ const ready = (home: string): Ready => JSON.parse(readFileSync(join(home, "ready
  *
  * @param options.provision text of a provisioning file; without it the demo runs
  */
-export async function startCrossband(options: { provision?: string; env?: Record<string, string>; limitMs?: number } = {}): Promise<RunningCrossband> {
+export async function startCrossband(
+  options: { provision?: string; env?: Record<string, string>; limitMs?: number } = {},
+): Promise<RunningCrossband> {
   const home = mkdtempSync(join(tmpdir(), "crossband-test-"));
-  const [sip, http, drachtio, rtp] = [await freePort(), await freePort(), await freePort(), await freeRange(400)];
+  const [sip, http, drachtio, rtp] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+    await freeRange(400),
+  ];
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     CROSSBAND_HOME: home,
@@ -66,7 +73,11 @@ export async function startCrossband(options: { provision?: string; env?: Record
   const keep = (chunk: Buffer) => (output = (output + chunk.toString()).slice(-400_000));
   child.stdout.on("data", keep);
   child.stderr.on("data", keep);
-  const exited = new Promise<number | null>((done) => child.once("exit", (code) => { done(code); }));
+  const exited = new Promise<number | null>((done) =>
+    child.once("exit", (code) => {
+      done(code);
+    }),
+  );
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
     const code = await exited;
@@ -83,13 +94,23 @@ export async function startCrossband(options: { provision?: string; env?: Record
       if (child.exitCode !== null || Date.now() > deadline) {
         const tail = output.slice(-6_000);
         if (child.exitCode === null) child.kill("SIGTERM");
-        throw new Error(`crossband up did not get there within ${limitMs} ms (exit ${String(child.exitCode)}):\n${tail}`);
+        throw new Error(
+          `crossband up did not get there within ${limitMs} ms (exit ${String(child.exitCode)}):\n${tail}`,
+        );
       }
       await new Promise((done) => setTimeout(done, 50));
     }
   };
   const first = await until(() => true, options.limitMs ?? 60_000);
-  return { home, ready: first, reread: () => ready(home), until, output: () => output, pid: child.pid ?? 0, stop };
+  return {
+    home,
+    ready: first,
+    reread: () => ready(home),
+    until,
+    output: () => output,
+    pid: child.pid ?? 0,
+    stop,
+  };
 }
 
 function freePort(): Promise<number> {
@@ -98,7 +119,9 @@ function freePort(): Promise<number> {
     server.once("error", fail);
     server.listen(0, "127.0.0.1", () => {
       const { port } = server.address() as AddressInfo;
-      server.close(() => { done(port); });
+      server.close(() => {
+        done(port);
+      });
     });
   });
 }
@@ -115,7 +138,13 @@ async function freeRange(length: number): Promise<number> {
 function isFree(port: number): Promise<boolean> {
   return new Promise((done) => {
     const socket = createSocket("udp4");
-    socket.once("error", () => { done(false); });
-    socket.bind(port, "127.0.0.1", () => { socket.close(() => { done(true); }); });
+    socket.once("error", () => {
+      done(false);
+    });
+    socket.bind(port, "127.0.0.1", () => {
+      socket.close(() => {
+        done(true);
+      });
+    });
   });
 }
