@@ -1,0 +1,36 @@
+// Runs a program of ours on the project's own Node, as if it had been started in our place.
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { delimiter, join } from "node:path";
+import { workerPath } from "../mediasoup-worker/worker-path.mjs";
+import { nodeBinary } from "./npm-packages.mjs";
+
+/** Environment of everything we start: our Node first on the PATH, the mediasoup worker named. */
+export function crossbandEnvironment(root) {
+  return {
+    ...process.env,
+    PATH: [join(root, "node_modules", ".bin"), process.env.PATH].filter(Boolean).join(delimiter),
+    MEDIASOUP_WORKER_BIN: workerPath(),
+  };
+}
+
+/** Starts `node ...args`, hands signals on, and ends with the child's exit code. */
+export function runInOurPlace(root, args) {
+  const child = spawn(nodeBinary(root), args, {
+    cwd: root,
+    stdio: "inherit",
+    env: crossbandEnvironment(root),
+  });
+  for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"]) {
+    process.on(signal, () => {
+      // A terminal sends Ctrl-C to the whole process group: the child has it already, and a second one may mean more.
+      if (signal === "SIGINT" && process.stdin.isTTY) return;
+      child.kill(signal);
+    });
+  }
+  child.on("error", (error) => {
+    process.stderr.write(`crossband: ${error.message}\n`);
+    process.exit(1);
+  });
+  child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+}

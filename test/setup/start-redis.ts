@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface RedisServer {
+  readonly url: string;
+  readonly pid: number;
+  /** Ends the server and deletes its folder. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const START_LIMIT_MS = 15_000;
+/** Another process may take the free port between asking for it and using it. */
+const ATTEMPTS = 5;
+
+/**
+ * Starts a redis-server of one's own on a free loopback port, keeping nothing on disk.
+ *
+ * @param settings further `--name value` settings of redis-server, by name
+ */
+export async function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(await freePort(), settings);
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function startOnce(port: number, settings: Readonly<Record<string, string>>): Promise<RedisServer> {
+  const dir = await mkdtemp(join(tmpdir(), "crossband-redis-"));
+  const all = { bind: "127.0.0.1", port: String(port), dir, save: "", appendonly: "no", ...settings };
+  const child = spawn(
+    "redis-server",
+    Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", () => {
+      resolve();
+    });
+    child.once("error", () => {
+      resolve();
+    });
+  });
+  let log = "";
+  let stopped: Promise<void> | undefined;
+  const stop = () =>
+    (stopped ??= (async () => {
+      child.kill("SIGKILL");
+      await exited;
+      await rm(dir, { recursive: true, force: true });
+    })());
+
+  // Nothing is kept, so a test run that is killed may take its server along at any moment.
+  const killOnExit = () => child.kill("SIGKILL");
+  process.once("exit", killOnExit);
+  void exited.then(() => process.off("exit", killOnExit));
+
+  child.stderr.resume();
+  const ready = new Promise<void>((resolve, reject) => {
+    const limit = setTimeout(() => {
+      reject(new Error(`redis-server was not ready within ${START_LIMIT_MS} ms\n${log}`));
+    }, START_LIMIT_MS);
+    child.stdout.on("data", (chunk: Buffer) => {
+      if (log.length < 16_384) log += chunk.toString();
+      if (!log.includes("Ready to accept connections")) return;
+      clearTimeout(limit);
+      resolve();
+    });
+    child.once("error", (cause) => {
+      clearTimeout(limit);
+      reject(new Error("redis-server cannot be started; is it installed?", { cause }));
+    });
+    child.once("exit", (code) => {
+      clearTimeout(limit);
+      reject(new Error(`redis-server ended with ${code ?? "a signal"}\n${log}`));
+    });
+  });
+  try {
+    await ready;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: `redis://127.0.0.1:${port}`, pid: child.pid ?? 0, stop };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("no free port");
+  return address.port;
+}
