@@ -31,7 +31,11 @@ export class Negotiation {
   /** An offer of ours, the first one or a later one with the same lines. */
   offer(transport: LocalTransport): string {
     this.#layout ??= offeredLayout();
-    const lines = this.#layout.map((line): WrittenLine => ({ line, direction: offeredDirection(line.role), codec: codecOf(line) }));
+    const lines = this.#layout.map((line): WrittenLine => ({
+      line,
+      direction: offeredDirection(line.role),
+      codec: codecOf(line),
+    }));
     return this.#write("actpass", transport, lines);
   }
 

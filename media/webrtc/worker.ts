@@ -1,5 +1,11 @@
 import { createWorker, version } from "mediasoup";
-import type { DirectTransport, Router, RouterRtpCodecCapability, WebRtcServer, Worker } from "mediasoup/types";
+import type {
+  DirectTransport,
+  Router,
+  RouterRtpCodecCapability,
+  WebRtcServer,
+  Worker,
+} from "mediasoup/types";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import { OPUS_PAYLOAD_TYPE, VP8_PAYLOAD_TYPE } from "./sdp/profile.ts";
@@ -52,14 +58,22 @@ export interface WorkerOptions {
  */
 export async function startWorker(options: WorkerOptions): Promise<MediaWorker> {
   if (version !== PROVEN_VERSION)
-    throw new CrossbandError(ErrorCode.WorkerUnavailable, "mediasoup is of another version", { version, PROVEN_VERSION });
+    throw new CrossbandError(ErrorCode.WorkerUnavailable, "mediasoup is of another version", {
+      version,
+      PROVEN_VERSION,
+    });
   const starting = createWorker({ logLevel: "warn" });
   let worker: Worker;
   try {
     worker = await limited(starting);
   } catch (cause) {
     // Should it come up after all, nobody waits for it.
-    starting.then((late) => { late.close(); }, () => undefined);
+    starting.then(
+      (late) => {
+        late.close();
+      },
+      () => undefined,
+    );
     throw unavailable("media worker does not start", cause);
   }
   try {
@@ -83,11 +97,16 @@ async function furnish(worker: Worker, options: WorkerOptions): Promise<MediaWor
     router,
     direct,
     onDied: (task) => worker.once("died", task),
-    close: () => { worker.close(); },
+    close: () => {
+      worker.close();
+    },
   };
 }
 
-async function listen(worker: Worker, { host, announced, takePort, log }: WorkerOptions): Promise<WebRtcServer> {
+async function listen(
+  worker: Worker,
+  { host, announced, takePort, log }: WorkerOptions,
+): Promise<WebRtcServer> {
   for (let attempt = 1; ; attempt += 1) {
     const port = takePort();
     try {
@@ -104,7 +123,9 @@ async function listen(worker: Worker, { host, announced, takePort, log }: Worker
 async function limited<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => { reject(new Error("no answer in time")); }, START_LIMIT_MS);
+    timer = setTimeout(() => {
+      reject(new Error("no answer in time"));
+    }, START_LIMIT_MS);
   });
   try {
     return await Promise.race([work, limit]);
@@ -114,4 +135,9 @@ async function limited<T>(work: Promise<T>): Promise<T> {
 }
 
 const unavailable = (message: string, cause: unknown): CrossbandError =>
-  new CrossbandError(ErrorCode.WorkerUnavailable, message, { bin: process.env["MEDIASOUP_WORKER_BIN"] }, { cause });
+  new CrossbandError(
+    ErrorCode.WorkerUnavailable,
+    message,
+    { bin: process.env["MEDIASOUP_WORKER_BIN"] },
+    { cause },
+  );

@@ -61,7 +61,8 @@ export const reverseOf: Readonly<Record<Direction, Direction>> = {
 };
 
 export const sends = (direction: Direction): boolean => direction === "sendrecv" || direction === "sendonly";
-export const receives = (direction: Direction): boolean => direction === "sendrecv" || direction === "recvonly";
+export const receives = (direction: Direction): boolean =>
+  direction === "sendrecv" || direction === "recvonly";
 
 /** The direction that sends and receives only what both would. */
 export function directionOf(send: boolean, receive: boolean): Direction {

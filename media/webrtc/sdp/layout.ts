@@ -22,7 +22,11 @@ export function offeredLayout(slots = DEFAULT_SLOTS): readonly Line[] {
   return [
     { mid: "0", role: "audio", kind: "audio" },
     { mid: "1", role: "camera", kind: "video" },
-    ...Array.from({ length: slots }, (_, index): Line => ({ mid: String(index + 2), role: "slot", kind: "video" })),
+    ...Array.from({ length: slots }, (_, index): Line => ({
+      mid: String(index + 2),
+      role: "slot",
+      kind: "video",
+    })),
   ];
 }
 

@@ -19,7 +19,11 @@ const MAX_PAYLOAD_TYPES = 128;
 const MAX_SSRCS = 16;
 
 /** Hex pairs in a fingerprint. RFC 8122 §5; SHA-1 and older are not accepted. */
-const fingerprintBytes: Readonly<Record<Fingerprint["algorithm"], number>> = { "sha-256": 32, "sha-384": 48, "sha-512": 64 };
+const fingerprintBytes: Readonly<Record<Fingerprint["algorithm"], number>> = {
+  "sha-256": 32,
+  "sha-384": 48,
+  "sha-512": 64,
+};
 
 const directions: readonly string[] = ["sendrecv", "sendonly", "recvonly", "inactive"] satisfies Direction[];
 const setups: readonly string[] = ["actpass", "active", "passive"] satisfies Setup[];
@@ -57,7 +61,8 @@ const attributes: Readonly<Record<string, AttributeReader | undefined>> = {
   "rtcp-mux": (draft) => (draft.rtcpMux = true),
   rtpmap: (draft, value) => {
     const [, payloadType = "", name = "", clockRate = "", channels = "1"] =
-      /^(\d{1,3}) ([A-Za-z0-9._-]{1,32})\/(\d{1,6})(?:\/(\d{1,2}))?$/.exec(value) ?? fail("rtpmap is malformed");
+      /^(\d{1,3}) ([A-Za-z0-9._-]{1,32})\/(\d{1,6})(?:\/(\d{1,2}))?$/.exec(value) ??
+      fail("rtpmap is malformed");
     draft.codecs.push({
       payloadType: payloadTypeOf(payloadType),
       name: name.toLowerCase(),
@@ -67,7 +72,8 @@ const attributes: Readonly<Record<string, AttributeReader | undefined>> = {
   },
   extmap: (draft, value) => {
     const [, id = "", uri = ""] =
-      /^(\d{1,3})(?:\/(?:sendrecv|sendonly|recvonly|inactive))? (\S{1,256})(?: .*)?$/.exec(value) ?? fail("extmap is malformed");
+      /^(\d{1,3})(?:\/(?:sendrecv|sendonly|recvonly|inactive))? (\S{1,256})(?: .*)?$/.exec(value) ??
+      fail("extmap is malformed");
     // RFC 8285 §5: 1-14 in the one-byte form, up to 255 in the other.
     if (Number(id) < 1 || Number(id) > 255) throw invalid("extmap id is out of range");
     draft.extensions.push({ id: Number(id), uri });
@@ -79,7 +85,8 @@ const attributes: Readonly<Record<string, AttributeReader | undefined>> = {
   "ssrc-group": (draft, value) => {
     const [semantics, media, repair, ...more] = value.split(" ");
     if (semantics !== "FID") return;
-    if (media === undefined || repair === undefined || more.length > 0) throw invalid("FID group is not a pair");
+    if (media === undefined || repair === undefined || more.length > 0)
+      throw invalid("FID group is not a pair");
     draft.retransmission.set(ssrcOf(media), ssrcOf(repair));
     if (draft.retransmission.size > MAX_SSRCS) throw invalid("m-line has too many FID groups");
   },
@@ -106,7 +113,8 @@ export function parseDescription(text: string): SessionDescription {
   const sections = blocksOf(lines.slice(head.length)).map((block) => sectionOf(block, session));
   const mids = sections.map(({ mid }) => mid).filter((mid) => mid !== undefined);
   if (new Set(mids).size !== mids.length) throw invalid("two m-lines have the same mid");
-  if (bundle.length > MAX_SECTIONS || bundle.some((mid) => !mids.includes(mid))) throw invalid("BUNDLE names an unknown mid");
+  if (bundle.length > MAX_SECTIONS || bundle.some((mid) => !mids.includes(mid)))
+    throw invalid("BUNDLE names an unknown mid");
   return { bundle, sections };
 }
 
@@ -141,7 +149,8 @@ function blocksOf(lines: readonly string[]): string[][] {
 
 function sectionOf([media = "", ...lines]: readonly string[], session: Draft): MediaSection {
   const [, kind = "", port = "", protocol = "", formats = ""] =
-    /^m=([a-z]{1,16}) (\d{1,5})(?:\/\d+)? ([A-Z0-9/]{1,32}) (\S+(?: \S+)*)$/.exec(media) ?? fail("m-line is malformed");
+    /^m=([a-z]{1,16}) (\d{1,5})(?:\/\d+)? ([A-Z0-9/]{1,32}) (\S+(?: \S+)*)$/.exec(media) ??
+    fail("m-line is malformed");
   if (Number(port) > 65_535) throw invalid("port is out of range");
   const listed = formats.split(" ");
   if (listed.length > MAX_PAYLOAD_TYPES) throw invalid("m-line has too many formats");
@@ -185,7 +194,8 @@ const iceOf = ({ ufrag, pwd }: Draft): Ice | undefined =>
   ufrag === undefined || pwd === undefined ? undefined : { ufrag, pwd };
 
 function fingerprintOf(value: string): Fingerprint | undefined {
-  const [, name = "", hex = ""] = /^([A-Za-z0-9-]{1,16}) ([0-9A-Fa-f:]{1,256})$/.exec(value) ?? fail("fingerprint is malformed");
+  const [, name = "", hex = ""] =
+    /^([A-Za-z0-9-]{1,16}) ([0-9A-Fa-f:]{1,256})$/.exec(value) ?? fail("fingerprint is malformed");
   const algorithm = name.toLowerCase();
   if (!isFingerprintAlgorithm(algorithm)) return undefined;
   if (!/^[0-9A-F]{2}(:[0-9A-F]{2})*$/i.test(hex) || hex.length !== fingerprintBytes[algorithm] * 3 - 1)
@@ -199,7 +209,8 @@ function payloadTypeOf(text: string): number {
 }
 
 function ssrcOf(text: string): number {
-  if (!/^\d{1,10}$/.test(text) || Number(text) < 1 || Number(text) > 0xff_ff_ff_ff) throw invalid("SSRC is out of range");
+  if (!/^\d{1,10}$/.test(text) || Number(text) < 1 || Number(text) > 0xff_ff_ff_ff)
+    throw invalid("SSRC is out of range");
   return Number(text);
 }
 
@@ -210,7 +221,8 @@ function matched(value: string, pattern: RegExp, name: string): string {
 
 const isDirection = (value: string): value is Direction => directions.includes(value);
 const isSetup = (value: string): value is Setup => setups.includes(value);
-const isFingerprintAlgorithm = (value: string): value is Fingerprint["algorithm"] => Object.hasOwn(fingerprintBytes, value);
+const isFingerprintAlgorithm = (value: string): value is Fingerprint["algorithm"] =>
+  Object.hasOwn(fingerprintBytes, value);
 
 const invalid = (message: string): CrossbandError => new CrossbandError(ErrorCode.SdpInvalid, message);
 

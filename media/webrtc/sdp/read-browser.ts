@@ -74,11 +74,10 @@ export function readFirstOffer(text: string): BrowserMedia {
   const description = parseDescription(text);
   const taken = description.sections.findIndex((section) => section.kind === "audio" && section.port !== 0);
   if (taken < 0) throw notAcceptable("no sound line is offered");
-  const layout = description.sections.map(
-    (section, index): Line =>
-      index === taken
-        ? { mid: midOf(section), role: "audio", kind: "audio", extensions: usableExtensions(section) }
-        : rejectedLine(section),
+  const layout = description.sections.map((section, index): Line =>
+    index === taken
+      ? { mid: midOf(section), role: "audio", kind: "audio", extensions: usableExtensions(section) }
+      : rejectedLine(section),
   );
   return answering(mediaOf(description, layout));
 }
@@ -136,7 +135,9 @@ function checkCodec(section: MediaSection, line: Line): void {
 }
 
 const liveSections = (description: SessionDescription, layout: readonly Line[]): MediaSection[] =>
-  description.sections.filter((section, index) => section.port !== 0 && (layout[index]?.role ?? "rejected") !== "rejected");
+  description.sections.filter(
+    (section, index) => section.port !== 0 && (layout[index]?.role ?? "rejected") !== "rejected",
+  );
 
 /** RFC 8285 §4.2: ids above 14 need the two-byte form, which nobody was offered. */
 const usableExtensions = (section: MediaSection): Extension[] =>

@@ -54,7 +54,9 @@ export function writeDescription({ originId, version, setup, transport, lines }:
     `a=ice-pwd:${transport.ice.pwd}`,
     `a=fingerprint:${transport.fingerprint.algorithm} ${transport.fingerprint.value}`,
     `a=setup:${setup}`,
-    ...lines.flatMap((written) => linesOf(written, connection, written === live[0] ? transport.candidates : [])),
+    ...lines.flatMap((written) =>
+      linesOf(written, connection, written === live[0] ? transport.candidates : []),
+    ),
     "",
   ].join("\r\n");
 }
@@ -87,6 +89,9 @@ function linesOf(
 
 /** Even a rejected line needs a format: RFC 8866 §5.14, and Chromium refuses it without. */
 function rejectedLines({ mid, kind, rejected }: Line, codec: CodecLines, connection: string): string[] {
-  const { protocol, format } = rejected ?? { protocol: "UDP/TLS/RTP/SAVPF", format: codec.payloadTypes.join(" ") };
+  const { protocol, format } = rejected ?? {
+    protocol: "UDP/TLS/RTP/SAVPF",
+    format: codec.payloadTypes.join(" "),
+  };
   return [`m=${kind} 0 ${protocol} ${format}`, `c=${connection}`, `a=mid:${mid}`, "a=inactive"];
 }
