@@ -1,0 +1,7 @@
+import type { RedisConnection } from "#state/redis/connection.ts";
+import { dueKey } from "./call.keys.ts";
+
+/** Strikes a call whose record has gone from the due set. */
+export async function forgetDue(redis: Pick<RedisConnection, "zrem">, call: string): Promise<void> {
+  await redis.zrem(dueKey(call), call);
+}
