@@ -140,7 +140,7 @@ export function startRpc(
           expireAt = Date.now() + (INBOX_TTL_S * 1_000) / 4;
           await redis.expire(inbox, INBOX_TTL_S);
         }
-        const reply = (await reader.xread("COUNT", 64, "BLOCK", 60_000, "STREAMS", inbox, last));
+        const reply = await reader.xread("COUNT", 64, "BLOCK", 60_000, "STREAMS", inbox, last);
         for (const [id, fields] of reply?.[0]?.[1] ?? []) {
           last = id;
           receive(fields[1] ?? "{}");

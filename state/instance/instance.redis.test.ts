@@ -1,0 +1,57 @@
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { silent } from "#common/log.ts";
+import { connect } from "#state/redis/connection.ts";
+import { instanceLeases } from "./instance.keys.ts";
+import {
+  announceInstance,
+  clusterSecret,
+  listInstances,
+  withdrawInstance,
+  type InstanceCard,
+} from "./instance.ts";
+
+const redis = connect(process.env["REDIS_URL"] ?? "", { log: silent });
+const card = (instance: string): InstanceCard => ({
+  role: "media",
+  instance,
+  pid: 1,
+  listeners: { metrics: "127.0.0.1:1" },
+  load: 0.25,
+  draining: false,
+});
+const listed = async (prefix: string) =>
+  (await listInstances(redis))
+    .filter(({ instance }) => instance.startsWith(prefix))
+    .map(({ instance }) => instance);
+
+beforeEach(async () => {
+  await redis.del(instanceLeases);
+});
+afterAll(() => {
+  redis.disconnect();
+});
+
+describe("instances", () => {
+  it("lists a process with its whole card while its lease runs", async () => {
+    await announceInstance(redis, card("alive-1"));
+    expect(await listInstances(redis)).toContainEqual(card("alive-1"));
+  });
+
+  it("does not list a process whose lease has ended", async () => {
+    await announceInstance(redis, card("dead-1"));
+    await redis.zadd(instanceLeases, 1, "media:dead-1");
+    expect(await listed("dead-")).toEqual([]);
+  });
+
+  it("does not list a process that has withdrawn", async () => {
+    await announceInstance(redis, card("left-1"));
+    await withdrawInstance(redis, card("left-1"));
+    expect(await listed("left-")).toEqual([]);
+  });
+
+  it("gives every process the same secret, whoever asks first", async () => {
+    const [first, second] = await Promise.all([clusterSecret(redis), clusterSecret(redis)]);
+    expect(first).toMatch(/^[0-9a-f]{64}$/);
+    expect(second).toBe(first);
+  });
+});

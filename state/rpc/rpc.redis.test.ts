@@ -1,0 +1,90 @@
+import { randomUUID } from "node:crypto";
+import { afterEach, describe, expect, it } from "vitest";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import { silent } from "#common/log.ts";
+import { connect, type RedisConnection } from "#state/redis/connection.ts";
+import { inboxOf } from "./rpc.keys.ts";
+import { startRpc, type Rpc, type RpcHandler } from "./rpc.ts";
+
+const url = process.env["REDIS_URL"] ?? "";
+const opened: { rpc: Rpc; redis: RedisConnection }[] = [];
+
+function join(handler: RpcHandler = () => Promise.resolve(null)) {
+  const instance = `test-${randomUUID()}`;
+  const redis = connect(url, { log: silent });
+  const rpc = startRpc(redis, connect(url, { log: silent, blocking: true }), instance, handler, silent);
+  opened.push({ rpc, redis });
+  return { instance, rpc, redis };
+}
+
+afterEach(async () => {
+  for (const { rpc, redis } of opened.splice(0)) {
+    await rpc.close();
+    redis.disconnect();
+  }
+});
+
+describe("rpc", () => {
+  it("carries a request to one instance and its answer back", async () => {
+    const media = join(({ method, path, body }) => Promise.resolve({ method, path, body }));
+    const request = { method: "PUT" as const, path: "/legs/a.0", body: { n: 1, text: "é\r\n" } };
+    await expect(join().rpc.call(media.instance, request)).resolves.toEqual(request);
+  });
+
+  it("tells the caller the code and context of an error that the other side classified", async () => {
+    const media = join(() =>
+      Promise.reject(new CrossbandError(ErrorCode.PortsExhausted, "no port is free", { from: 1, to: 2 })),
+    );
+    await expect(
+      join().rpc.call(media.instance, { method: "PUT", path: "/", body: null }),
+    ).rejects.toMatchObject({
+      code: ErrorCode.RpcRefused,
+      message: "no port is free",
+      context: { code: ErrorCode.PortsExhausted, from: 1, to: 2 },
+    });
+  });
+
+  it("gives up on an instance that is gone", async () => {
+    await expect(
+      join().rpc.call(`gone-${randomUUID()}`, { method: "GET", path: "/", body: null }, 50),
+    ).rejects.toMatchObject({ code: ErrorCode.RpcTimeout });
+  });
+
+  it("does not run a request whose caller has given up", async () => {
+    const seen: string[] = [];
+    const instance = `late-${randomUUID()}`;
+    const caller = join();
+    await expect(
+      caller.rpc.call(instance, { method: "GET", path: "/late", body: null }, 20),
+    ).rejects.toThrow();
+    const redis = connect(url, { log: silent });
+    const late = startRpc(
+      redis,
+      connect(url, { log: silent, blocking: true }),
+      instance,
+      ({ path }) => {
+        seen.push(path);
+        return Promise.resolve(null);
+      },
+      silent,
+    );
+    opened.push({ rpc: late, redis });
+    await caller.rpc.call(instance, { method: "GET", path: "/now", body: null });
+    expect(seen).toEqual(["/now"]);
+  });
+
+  it("goes on after a message that is not one of its own", async () => {
+    const media = join(() => Promise.resolve("fine"));
+    await media.redis.xadd(inboxOf(media.instance), "*", "m", "{not json");
+    await expect(join().rpc.call(media.instance, { method: "GET", path: "/", body: null })).resolves.toBe(
+      "fine",
+    );
+  });
+
+  it("rejects what is pending when it closes", async () => {
+    const caller = join();
+    const pending = caller.rpc.call(`gone-${randomUUID()}`, { method: "GET", path: "/", body: null });
+    await caller.rpc.close();
+    await expect(pending).rejects.toMatchObject({ code: ErrorCode.RpcTimeout });
+  });
+});
