@@ -1,0 +1,284 @@
+import { answerChallenge, parseChallenge, type Challenge } from "./digest.ts";
+import { Call } from "./call.ts";
+import { Dialog } from "./dialog.ts";
+import { IncomingCall } from "./incoming-call.ts";
+import { Mailbox } from "./mailbox.ts";
+import { OutgoingCall, type InviteOptions } from "./outgoing-call.ts";
+import { RtpStream } from "./rtp-stream.ts";
+import type { Codec } from "./sdp.ts";
+import {
+  SipEndpoint,
+  token,
+  type Destination,
+  type NewRequest,
+  type RequestOptions,
+} from "./sip-endpoint.ts";
+import { openTcp, openUdp, type SipTransport } from "./sip-transport.ts";
+import {
+  parameterOf,
+  requiredValue,
+  valueOf,
+  valuesOf,
+  type SipRequest,
+  type SipResponse,
+} from "./sip-text.ts";
+
+export interface PhoneOptions {
+  /** `host:port` of the SIP server. */
+  readonly server: string;
+  readonly domain: string;
+  readonly user: string;
+  readonly password?: string;
+  readonly displayName?: string;
+  readonly transport?: "udp" | "tcp";
+  /** Our own address. */
+  readonly host?: string;
+  /** What we offer and take, best first. */
+  readonly codecs?: readonly Codec[];
+  /** Answers each call by itself, or leaves it to `incoming()`. */
+  readonly answer?: "auto" | "manual";
+}
+
+export interface TextMessage {
+  readonly from: string;
+  readonly text: string;
+}
+
+/** A small real SIP and RTP phone for tests: `await createPhone({ server, domain, user, password })`. */
+export class Phone {
+  readonly options: Required<Omit<PhoneOptions, "password">> & { readonly password: string };
+  readonly server: Destination;
+  readonly endpoint: SipEndpoint;
+  /** Every call of this phone that has not ended. */
+  readonly calls = new Set<Call>();
+  /** Statuses of the challenges answered, newest last: how the server asks for the password. */
+  readonly challenges: Challenge[] = [];
+  readonly #incoming = new Mailbox<IncomingCall>("incoming call");
+  readonly #messages = new Mailbox<TextMessage>("text message");
+  readonly #ringing = new Map<string, IncomingCall>();
+  readonly #registration = { callId: token(), tag: token(), sequence: 0 };
+  #nonceCount = 0;
+  #tcpClosed = false;
+
+  constructor(options: Phone["options"], server: Destination, transport: SipTransport) {
+    this.options = options;
+    this.server = server;
+    this.endpoint = new SipEndpoint(transport, server);
+    this.endpoint.onRequest = (request) => {
+      this.#receive(request);
+    };
+  }
+
+  get uri(): string {
+    return `sip:${this.options.user}@${this.options.domain}`;
+  }
+  get nameAddr(): string {
+    return `"${this.options.displayName}" <${this.uri}>`;
+  }
+  get contact(): string {
+    const { host, port, protocol } = this.endpoint.transport;
+    const address = host.includes(":") ? `[${host}]` : host;
+    return `<sip:${this.options.user}@${address}:${port}${protocol === "TCP" ? ";transport=tcp" : ""}>`;
+  }
+  get disconnected(): boolean {
+    return this.#tcpClosed;
+  }
+
+  /** Registers; the granted expiry in seconds. Throws with the status when it is refused. */
+  async register({
+    expires = 300,
+    deadlineMs,
+  }: { expires?: number; deadlineMs?: number } = {}): Promise<number> {
+    const response = await this.tryRegister({ expires, ...(deadlineMs !== undefined && { deadlineMs }) });
+    if (response.status !== 200)
+      throw new Error(`REGISTER was answered ${response.status} ${response.reason}`);
+    const own = valuesOf(response, "contact").find((contact) => contact.includes(this.contact.slice(1, -1)));
+    return Number((own && parameterOf(own, "expires")) ?? valueOf(response, "expires") ?? expires);
+  }
+
+  unregister(): Promise<number> {
+    return this.register({ expires: 0 });
+  }
+
+  /** REGISTER whatever the answer. */
+  tryRegister({
+    expires = 300,
+    deadlineMs,
+  }: { expires?: number; deadlineMs?: number } = {}): Promise<SipResponse> {
+    const registration = this.#registration;
+    const draft = (): NewRequest => ({
+      method: "REGISTER",
+      uri: `sip:${this.options.domain}`,
+      headers: [
+        ["From", `${this.nameAddr};tag=${registration.tag}`],
+        ["To", this.nameAddr],
+        ["Call-ID", registration.callId],
+        ["CSeq", `${++registration.sequence} REGISTER`],
+        ["Contact", this.contact],
+        ["Expires", String(expires)],
+      ],
+      body: "",
+    });
+    return this.requestWithDigest(draft, {
+      to: this.server,
+      ...(deadlineMs !== undefined && { deadlineMs }),
+    });
+  }
+
+  /** Calls and waits for the answer; throws `CallRefused` when it is not 200. */
+  async call(target: string, options: InviteOptions = {}): Promise<Call> {
+    return (await this.invite(target, options)).answered;
+  }
+
+  /** Starts a call: for ringing, CANCEL, and refusals. */
+  async invite(target: string, options: InviteOptions = {}): Promise<OutgoingCall> {
+    return new OutgoingCall(this, target, await RtpStream.open(this.options.host), options);
+  }
+
+  /** The next call to us, ringing since it came. */
+  incoming(deadlineMs = 5_000): Promise<IncomingCall> {
+    return this.#incoming.next(deadlineMs, () => this.endpoint.recent());
+  }
+
+  /** The next text message to us. */
+  nextMessage(deadlineMs = 5_000): Promise<TextMessage> {
+    return this.#messages.next(deadlineMs, () => this.endpoint.recent());
+  }
+
+  /** Sends a MESSAGE; its final response. */
+  message(target: string, text: string): Promise<SipResponse> {
+    return this.outside("MESSAGE", target, [["Content-Type", "text/plain;charset=UTF-8"]], text);
+  }
+
+  /** Asks the server, or someone behind it, what it can do. */
+  askOptions(target?: string): Promise<SipResponse> {
+    return this.outside("OPTIONS", target, [["Accept", "application/sdp"]]);
+  }
+
+  /** Any request outside a dialog, challenges answered. */
+  outside(
+    method: string,
+    target: string | undefined,
+    extra: readonly (readonly [string, string])[] = [],
+    body = "",
+  ): Promise<SipResponse> {
+    const uri = this.uriFor(target);
+    const [callId, tag] = [token(), token()];
+    let sequence = 0;
+    const draft = (): NewRequest => ({
+      method,
+      uri,
+      headers: [
+        ["From", `${this.nameAddr};tag=${tag}`],
+        ["To", `<${uri}>`],
+        ["Call-ID", callId],
+        ["CSeq", `${++sequence} ${method}`],
+        ["Contact", this.contact],
+        ...extra,
+      ],
+      body,
+    });
+    return this.requestWithDigest(draft, { to: this.server });
+  }
+
+  /** `alice`, `+15551230001` or a whole URI; undefined is the server itself. */
+  uriFor(target: string | undefined): string {
+    if (target === undefined) return `sip:${this.options.domain}`;
+    return /^(sips?|tel|urn):/.test(target) ? target : `sip:${target}@${this.options.domain}`;
+  }
+
+  /** Sends a request, and once more with credentials when it is challenged (RFC 3261 §22). */
+  async requestWithDigest(draft: () => NewRequest, options: RequestOptions): Promise<SipResponse> {
+    const first = draft();
+    const response = await this.endpoint.request(first, options);
+    const proxy = response.status === 407;
+    if (response.status !== 401 && !proxy) return response;
+    const challenge = valuesOf(response, proxy ? "proxy-authenticate" : "www-authenticate")
+      .map(parseChallenge)
+      .find((known) => known !== undefined);
+    if (!challenge) throw new Error(`challenge without one we know\n${this.endpoint.recent()}`);
+    this.challenges.push(challenge);
+    const second = draft();
+    const value = answerChallenge(challenge, this.options, {
+      method: second.method,
+      uri: second.uri,
+      count: ++this.#nonceCount,
+    });
+    const header = [proxy ? "Proxy-Authorization" : "Authorization", value] as const;
+    return this.endpoint.request({ ...second, headers: [...second.headers, header] }, options);
+  }
+
+  /** Builds a call; the phone forgets it when it ends. */
+  makeCall(dialog: Dialog, rtp: RtpStream, codecs = this.options.codecs): Call {
+    const { endpoint, contact } = this;
+    const onEnded = (ended: Call) => {
+      this.calls.delete(ended);
+    };
+    return new Call({ endpoint, dialog, rtp, codecs, host: this.options.host, contact, onEnded });
+  }
+
+  /** Closes sockets at once; running calls are dropped as by a power cut. */
+  close(): void {
+    for (const call of this.calls) call.finish("us", "phone closed");
+    for (const ringing of this.#ringing.values()) ringing.drop();
+    this.endpoint.close();
+  }
+
+  noteDisconnected(): void {
+    this.#tcpClosed = true;
+  }
+
+  #receive(request: SipRequest): void {
+    const callId = requiredValue(request, "call-id");
+    const call = [...this.calls].find(({ id }) => id === callId);
+    const ringing = this.#ringing.get(callId);
+    if (request.method === "CANCEL") {
+      this.endpoint.respond(request, ringing ? 200 : 481, ringing ? "OK" : "Call/Transaction Does Not Exist");
+      ringing?.cancelled();
+      this.#ringing.delete(callId);
+    } else if (call) call.receive(request);
+    else if (request.method === "INVITE") void this.#ring(request, callId);
+    else if (request.method === "MESSAGE") {
+      this.endpoint.respond(request, 200, "OK");
+      this.#messages.put({ from: requiredValue(request, "from"), text: request.body });
+    } else if (request.method === "OPTIONS")
+      this.endpoint.respond(request, 200, "OK", [
+        ["Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO"],
+      ]);
+    else if (request.method !== "ACK") this.endpoint.respond(request, 481, "Call/Transaction Does Not Exist");
+  }
+
+  async #ring(invite: SipRequest, callId: string): Promise<void> {
+    const call = this.makeCall(Dialog.from(invite, this.server), await RtpStream.open(this.options.host));
+    const incoming = new IncomingCall(this, invite, call, () => this.#ringing.delete(callId));
+    this.#ringing.set(callId, incoming);
+    if (this.options.answer === "auto") incoming.answer();
+    else incoming.ring();
+    this.#incoming.put(incoming);
+  }
+}
+
+/** Opens a phone on a free port. */
+export async function createPhone(options: PhoneOptions): Promise<Phone> {
+  const {
+    host = "127.0.0.1",
+    transport = "udp",
+    codecs = ["PCMU", "PCMA"],
+    answer = "manual",
+    password = "",
+    displayName = options.user,
+  } = options;
+  const at = options.server.lastIndexOf(":");
+  const server = { host: options.server.slice(0, at), port: Number(options.server.slice(at + 1)) };
+  // The endpoint needs the transport and the transport its reader: the phone comes in between.
+  let phone: Phone | undefined;
+  const onMessage = (text: string) => {
+    phone?.endpoint.receive(text);
+  };
+  const opened =
+    transport === "udp"
+      ? await openUdp(host, onMessage)
+      : await openTcp(host, server, onMessage, () => phone?.noteDisconnected());
+  phone = new Phone({ ...options, host, transport, codecs, answer, password, displayName }, server, opened);
+  return phone;
+}
