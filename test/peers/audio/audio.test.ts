@@ -4,7 +4,7 @@ import { atRate, isSilent, loudestDb, NO_SIGNAL_DB, rmsDb, tonesMs, toneOverRest
 import { Recording } from "./recording.ts";
 import { FRAME_SAMPLES, RATE, sampleSource, speechSample, toneSource } from "./sources.ts";
 import { speechCorrelation, speechMatch } from "./speech.ts";
-import { busyToneMs } from "./tones.ts";
+import { busyToneMs, hearsBusyTone, hearsGrantTone } from "./tones.ts";
 import { readWav, writeWav } from "./wav.ts";
 
 const tone = (hz: number, ms = 1_000, db = -10) => toneSource(hz, { db }).next((RATE * ms) / 1_000);
@@ -73,11 +73,20 @@ describe("levels", () => {
 describe("tone pairs", () => {
   it("measures how long a busy tone sounded, with its pauses left out", () => {
     const on = mixed(tone(480, 500, -16), tone(620, 500, -16));
-    expect(busyToneMs(viaUlaw(joined(on, silence(500), on)), RATE)).toBe(1_000);
+    const ms = busyToneMs(viaUlaw(joined(on, silence(500), on)), RATE);
+    expect(ms).toBeGreaterThan(950);
+    expect(ms).toBeLessThanOrEqual(1_000);
+  });
+
+  it("hears busy and grant in what a phone is played", () => {
+    const both = mixed(tone(480, 200, -14), tone(620, 200, -14));
+    expect(hearsBusyTone(viaAlaw(joined(both, silence(100), both, silence(100), both)), RATE)).toBe(true);
+    expect(hearsGrantTone(viaAlaw(joined(tone(910, 40), silence(20), tone(1_230, 60))), RATE)).toBe(true);
   });
 
   it("does not take speech or one of the two tones for busy", () => {
-    expect(busyToneMs(speechSample(), RATE)).toBe(0);
+    expect(hearsBusyTone(speechSample(), RATE)).toBe(false);
+    expect(hearsGrantTone(speechSample(), RATE)).toBe(false);
     expect(tonesMs(tone(480), RATE, [480, 620])).toBe(0);
   });
 });

@@ -4,6 +4,8 @@ export type Samples = Int16Array | Float32Array;
 /** What no audio at all measures, in dB. */
 export const NO_SIGNAL_DB = -120;
 const BLOCK_MS = 50;
+const TONE_WINDOW_MS = 20;
+const TONE_STEP_MS = 10;
 
 const scaleOf = (samples: Samples): number => (samples instanceof Int16Array ? 1 / 32_768 : 1);
 const decibels = (power: number): number => (power <= 1e-12 ? NO_SIGNAL_DB : 10 * Math.log10(power));
@@ -71,21 +73,22 @@ export function tonePower(samples: Samples, rate: number, hz: number): number {
 
 /**
  * For how many milliseconds exactly these frequencies sounded together: each within 8 dB of the strongest, and all of
- * them nearly all there is.
+ * them nearly all there is. Looks through a window of 20 ms, so each burst measures up to 20 ms short.
  */
 export function tonesMs(samples: Samples, rate: number, frequencies: readonly number[]): number {
-  const block = Math.round((rate * BLOCK_MS) / 1_000);
-  let blocks = 0;
-  for (let at = 0; at + block <= samples.length; at += block) {
-    const part = samples.subarray(at, at + block);
+  const window = Math.round((rate * TONE_WINDOW_MS) / 1_000);
+  const step = Math.round((rate * TONE_STEP_MS) / 1_000);
+  let steps = 0;
+  for (let at = 0; at + window <= samples.length; at += step) {
+    const part = samples.subarray(at, at + window);
     const total = powerOf(part);
     if (decibels(total) < -45) continue;
     const powers = frequencies.map((hz) => tonePower(part, rate, hz));
     const strongest = Math.max(...powers);
     const sum = powers.reduce((a, b) => a + b, 0);
-    if (powers.every((power) => power > strongest / 6.3) && sum > 0.8 * total) blocks++;
+    if (powers.every((power) => power > strongest / 6.3) && sum > 0.8 * total) steps++;
   }
-  return blocks * BLOCK_MS;
+  return steps * TONE_STEP_MS;
 }
 
 /** Reads audio at another rate: linear interpolation behind a moving average, good enough for measuring in telephone band. */

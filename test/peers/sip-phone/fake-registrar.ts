@@ -11,9 +11,10 @@ export async function openFakeRegistrar(
 ) {
   const seen: { method: string; authorized: boolean }[] = [];
   const nonce = randomBytes(8).toString("hex");
-  let endpoint: SipEndpoint | undefined;
-  const transport = await openUdp("127.0.0.1", (text) => endpoint?.receive(text));
-  endpoint = new SipEndpoint(transport, { host: "127.0.0.1", port: 9 });
+  const transport = await openUdp("127.0.0.1", (text) => {
+    endpoint.receive(text);
+  });
+  const endpoint = new SipEndpoint(transport, { host: "127.0.0.1", port: 9 });
   endpoint.onRequest = (request) => {
     const authorization = valueOf(request, "authorization") ?? "";
     const field = (name: string) =>
@@ -29,9 +30,9 @@ export async function openFakeRegistrar(
     seen.push({ method: request.method, authorized });
     if (request.method === "ACK") return;
     if (authorized)
-      endpoint?.respond(request, 200, "OK", [["Contact", `${requiredValue(request, "contact")};expires=77`]]);
+      endpoint.respond(request, 200, "OK", [["Contact", `${requiredValue(request, "contact")};expires=77`]]);
     else
-      endpoint?.respond(
+      endpoint.respond(
         request,
         401,
         "Unauthorized",
@@ -44,12 +45,11 @@ export async function openFakeRegistrar(
         ),
       );
   };
-  const opened = endpoint;
   return {
     address: `127.0.0.1:${transport.port}`,
     seen,
     close: () => {
-      opened.close();
+      endpoint.close();
     },
   };
 }

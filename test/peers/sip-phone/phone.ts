@@ -270,15 +270,18 @@ export async function createPhone(options: PhoneOptions): Promise<Phone> {
   } = options;
   const at = options.server.lastIndexOf(":");
   const server = { host: options.server.slice(0, at), port: Number(options.server.slice(at + 1)) };
-  // The endpoint needs the transport and the transport its reader: the phone comes in between.
-  let phone: Phone | undefined;
   const onMessage = (text: string) => {
-    phone?.endpoint.receive(text);
+    phone.endpoint.receive(text);
+  };
+  const onClosed = () => {
+    phone.noteDisconnected();
   };
   const opened =
-    transport === "udp"
-      ? await openUdp(host, onMessage)
-      : await openTcp(host, server, onMessage, () => phone?.noteDisconnected());
-  phone = new Phone({ ...options, host, transport, codecs, answer, password, displayName }, server, opened);
+    transport === "udp" ? await openUdp(host, onMessage) : await openTcp(host, server, onMessage, onClosed);
+  const phone = new Phone(
+    { ...options, host, transport, codecs, answer, password, displayName },
+    server,
+    opened,
+  );
   return phone;
 }
