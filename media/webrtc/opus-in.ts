@@ -3,7 +3,8 @@ import type { Frame } from "#media/bus/frame.ts";
 import { BUS_RATE } from "#media/bus/frame.ts";
 import { JitterBuffer } from "#media/bus/jitter-buffer.ts";
 import { OpusDecoder } from "#media/bus/opus.ts";
-import { decodeOpusPacket } from "./opus-packet.codec.ts";
+import { readRtp } from "#media/rtp/read-rtp.ts";
+import { quietnessOf } from "./audio-level.codec.ts";
 import { LEVEL_EXTENSION } from "./sdp/profile.ts";
 import { quiet, step } from "./voice.machine.ts";
 
@@ -57,12 +58,13 @@ export class OpusIn {
 
   #take(packet: Buffer): void {
     const nowMs = performance.now();
-    const opus = decodeOpusPacket(packet, LEVEL_EXTENSION.id);
-    if (opus === undefined) {
-      this.#options.onDropped("not rtp");
+    const opus = readRtp(packet);
+    if (typeof opus === "string") {
+      this.#options.onDropped(opus);
       return;
     }
-    this.#listen({ type: "packet", nowMs, bytes: opus.payload.length, quietness: opus.quietness });
+    const quietness = quietnessOf(opus.extension, LEVEL_EXTENSION.id);
+    this.#listen({ type: "packet", nowMs, bytes: opus.payload.length, quietness });
     if (!this.#heard || opus.payload.length === 0) return;
     this.#decoder ??= new OpusDecoder();
     const pcm = this.#decoder.decode(opus.payload);

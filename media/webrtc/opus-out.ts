@@ -2,11 +2,14 @@ import { randomInt } from "node:crypto";
 import type { DirectTransport, Producer } from "mediasoup/types";
 import { FRAME_MS } from "#media/bus/frame.ts";
 import type { MixFrame } from "#media/group/leg.ts";
-import { encodeOpusPacket } from "./opus-packet.codec.ts";
 import { OPUS_PAYLOAD_TYPE } from "./sdp/profile.ts";
 
 /** RFC 7587 §4.1: the clock of Opus in RTP, whatever the audio's rate. */
 const TICKS_PER_MS = 48;
+/** RFC 3550 §5.1: a header without sources or extensions. */
+const HEADER_BYTES = 12;
+const VERSION_2 = 0b1000_0000;
+const MARKER = 0b1000_0000;
 
 /**
  * A stream of mixes into the media router: one SSRC for good, sequence without gaps, timestamps that go on with the clock
@@ -54,16 +57,17 @@ export class OpusOut {
     const stepMs = this.#lastMs === undefined ? 0 : Math.max(FRAME_MS, mix.atMs - this.#lastMs);
     this.#lastMs = mix.atMs;
     this.#sequence += 1;
-    this.#timestamp += stepMs * TICKS_PER_MS;
-    const header = {
-      payloadType: OPUS_PAYLOAD_TYPE,
-      sequence: this.#sequence,
-      timestamp: this.#timestamp,
-      ssrc: this.#ssrc,
-      marker: !this.#burst,
-    };
+    this.#timestamp = (this.#timestamp + stepMs * TICKS_PER_MS) % 0x1_00_00_00_00;
+    const payload = mix.payload("opus");
+    const packet = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
+    packet[0] = VERSION_2;
+    packet[1] = OPUS_PAYLOAD_TYPE | (this.#burst ? 0 : MARKER);
+    packet.writeUInt16BE(this.#sequence & 0xff_ff, 2);
+    packet.writeUInt32BE(this.#timestamp, 4);
+    packet.writeUInt32BE(this.#ssrc, 8);
+    packet.set(payload, HEADER_BYTES);
     this.#burst = true;
-    this.producer.send(encodeOpusPacket(header, mix.payload("opus")));
+    this.producer.send(packet);
   }
 
   endBurst(): void {

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { emptySlots, step, SWAP_MS, type Event, type State } from "./slots.machine.ts";
+import { noSlots, step, SWAP_MS, type Event, type State } from "./slots.machine.ts";
 
-const two = emptySlots(["2", "3"]);
+const slots = (...mids: string[]): State => step(noSlots, { type: "lines", mids, nowMs: 0 }).state;
+const two = slots("2", "3");
 const wish = (cameras: string[], nowMs = 0): Event => ({ type: "wish", cameras, nowMs });
 const run = (state: State, ...events: Event[]): State =>
   events.reduce((s, event) => step(s, event).state, state);
@@ -38,7 +39,7 @@ describe("video slots of a browser", () => {
   });
 
   it("waits until the slot has rested, then shows the newest wish and none of those between", () => {
-    const one = run(emptySlots(["2"]), wish(["a"], 1_000));
+    const one = run(slots("2"), wish(["a"], 1_000));
     const hasty = step(one, wish(["b"], 1_100));
     expect(hasty.effects).toEqual([
       { do: "clear", mid: "2" },
@@ -54,6 +55,13 @@ describe("video slots of a browser", () => {
     const { state, effects } = step(run(two, wish(["a"])), { type: "lost", mid: "2", nowMs: 1_000 });
     expect(seen(state)).toEqual([undefined, undefined]);
     expect(effects).toEqual([]);
+  });
+
+  it("clears the slots that the browser takes no more and fills them when it does again", () => {
+    const held = step(run(two, wish(["a"], 0)), { type: "lines", mids: [], nowMs: 1_000 });
+    expect(held.effects).toEqual([{ do: "clear", mid: "2" }]);
+    const back = step(held.state, { type: "lines", mids: ["2", "3"], nowMs: 2_000 });
+    expect(back.effects).toEqual([{ do: "show", mid: "2", camera: "a" }]);
   });
 
   it("holds whatever happens: no camera twice, only wished ones, no slot filled twice within the rest time", () => {

@@ -25,6 +25,8 @@ export interface State {
 export type Event =
   | { readonly type: "wish"; readonly cameras: readonly string[]; readonly nowMs: number }
   | { readonly type: "timer"; readonly nowMs: number }
+  /** The lines on which the browser takes video now. */
+  | { readonly type: "lines"; readonly mids: readonly string[]; readonly nowMs: number }
   /** A camera could not be shown, or its stream ended. */
   | { readonly type: "lost"; readonly mid: string; readonly nowMs: number };
 
@@ -39,10 +41,7 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-export const emptySlots = (mids: readonly string[]): State => ({
-  slots: mids.map((mid) => ({ mid, camera: undefined, filledMs: -SWAP_MS })),
-  wish: [],
-});
+export const noSlots: State = { slots: [], wish: [] };
 
 export function step(state: State, event: Event): Step {
   switch (event.type) {
@@ -50,6 +49,13 @@ export function step(state: State, event: Event): Step {
       return fill({ ...state, wish: event.cameras }, event.nowMs);
     case "timer":
       return fill(state, event.nowMs);
+    case "lines": {
+      const known = new Map(state.slots.map((slot) => [slot.mid, slot]));
+      const slots = event.mids.map((mid) => known.get(mid) ?? emptySlot(mid));
+      const gone = state.slots.filter(({ mid, camera }) => camera !== undefined && !event.mids.includes(mid));
+      const filled = fill({ ...state, slots }, event.nowMs);
+      return { ...filled, effects: [...gone.map(({ mid }): Effect => ({ do: "clear", mid })), ...filled.effects] };
+    }
     case "lost": {
       const slots = state.slots.map((slot) =>
         slot.mid === event.mid ? { ...slot, camera: undefined } : slot,
@@ -59,6 +65,8 @@ export function step(state: State, event: Event): Step {
     }
   }
 }
+
+const emptySlot = (mid: string): Slot => ({ mid, camera: undefined, filledMs: -Infinity });
 
 /** Cameras stay where they are; those no longer among the wished leave; the missing take free slots that have rested. */
 function fill(state: State, nowMs: number): Step {
@@ -72,7 +80,7 @@ function fill(state: State, nowMs: number): Step {
   const shown = new Set(slots.map(({ camera }) => camera));
   const missing = wanted.filter((camera) => !shown.has(camera));
   // The slot that rested longest first: it is the one that may change soonest.
-  const free = slots.filter(({ camera }) => camera === undefined).sort((a, b) => a.filledMs - b.filledMs);
+  const free = slots.filter(({ camera }) => camera === undefined).sort(byRest);
   let waitMs = Infinity;
   const filled = new Map<string, Slot>();
   for (const [index, camera] of missing.entries()) {
@@ -89,3 +97,6 @@ function fill(state: State, nowMs: number): Step {
   if (waitMs !== Infinity) effects.push({ do: "wait", ms: waitMs });
   return { state: { ...state, slots: slots.map((slot) => filled.get(slot.mid) ?? slot) }, effects };
 }
+
+/** Sorts the slot that rested longest first. */
+const byRest = (a: Slot, b: Slot): number => (a.filledMs === b.filledMs ? 0 : a.filledMs - b.filledMs);
