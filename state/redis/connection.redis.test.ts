@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { ErrorCode } from "#common/errors.ts";
 import { silent } from "#common/log.ts";
+import { freePort } from "#test/setup/free-ports.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
 import { connect } from "./connection.ts";
 
@@ -14,15 +15,6 @@ const closers: (() => Promise<void> | void)[] = [];
 afterAll(async () => {
   for (const close of closers.reverse()) await close();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 describe("connect", () => {
   it("refuses a URL that it cannot use and says which are allowed", () => {

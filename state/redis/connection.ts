@@ -27,6 +27,7 @@ export interface ConnectOptions {
 export function connect(url: string, { log, blocking = false }: ConnectOptions): RedisConnection {
   const connection = open(url, {
     enableAutoPipelining: false,
+    ...nameOf(log),
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: blocking ? null : 1,
     ...(blocking ? {} : { commandTimeout: COMMAND_TIMEOUT_MS }),
@@ -40,9 +41,15 @@ export function connect(url: string, { log, blocking = false }: ConnectOptions):
 /** Wait before connection attempt number `attempt`, in ms. */
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
 
+/** `CLIENT LIST` then says which process a connection belongs to. */
+function nameOf(log: Logger): { connectionName?: string } {
+  const { instance } = log.bindings();
+  return typeof instance === "string" ? { connectionName: instance } : {};
+}
+
 type CommonOptions = Pick<
   RedisOptions,
-  "enableAutoPipelining" | "connectTimeout" | "maxRetriesPerRequest" | "commandTimeout"
+  "connectionName" | "enableAutoPipelining" | "connectTimeout" | "maxRetriesPerRequest" | "commandTimeout"
 >;
 
 function open(url: string, common: CommonOptions): RedisConnection {

@@ -1,10 +1,9 @@
 import { spawn } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort, freeUdpRange } from "#test/setup/free-ports.ts";
 
 /** The parts of ready.json that tests use; written out here so that a change of the contract fails them. */
 export interface Ready {
@@ -51,7 +50,7 @@ export async function startCrossband(
     await freePort(),
     await freePort(),
     await freePort(),
-    await freeRange(400),
+    await freeUdpRange(400),
   ];
   const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -111,40 +110,4 @@ export async function startCrossband(
     pid: child.pid ?? 0,
     stop,
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer();
-    server.once("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => {
-        done(port);
-      });
-    });
-  });
-}
-
-/** The first port of a run of UDP ports whose ends are free. */
-async function freeRange(length: number): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const from = 20_000 + 2 * Math.floor(Math.random() * 10_000);
-    if ((await isFree(from)) && (await isFree(from + length - 1))) return from;
-  }
-  throw new Error("no free range of UDP ports");
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = createSocket("udp4");
-    socket.once("error", () => {
-      done(false);
-    });
-    socket.bind(port, "127.0.0.1", () => {
-      socket.close(() => {
-        done(true);
-      });
-    });
-  });
 }

@@ -1,0 +1,159 @@
+import { createHash, randomBytes } from "node:crypto";
+import { createSocket, type Socket } from "node:dgram";
+import { performance } from "node:perf_hooks";
+
+export interface CallerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly domain: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface CallResult {
+  /** INVITE to its 200, and BYE to its 200, in ms; undefined when it never came. */
+  readonly answeredMs: number | undefined;
+  readonly endedMs: number | undefined;
+}
+
+interface Running {
+  readonly callId: string;
+  readonly tag: string;
+  readonly target: string;
+  invitedAt: number;
+  byeAt: number;
+  answeredMs?: number;
+  finish: (result: CallResult) => void;
+}
+
+const CALL_LIMIT_MS = 4_000;
+
+/**
+ * An open-loop caller for load: one UDP socket, no retransmission, a call is INVITE, ACK, BYE without a pause. Text templates
+ * keep its own cost low and its clock is that of performance.now().
+ */
+export class BenchCaller {
+  readonly #socket: Socket;
+  readonly #options: CallerOptions;
+  readonly #calls = new Map<string, Running>();
+  #port = 0;
+  #registration: ((status: number, text: string) => void) | undefined;
+
+  private constructor(socket: Socket, options: CallerOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.on("message", (bytes) => {
+      this.#receive(bytes.toString("latin1"));
+    });
+  }
+
+  static async open(options: CallerOptions): Promise<BenchCaller> {
+    const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20 });
+    const caller = new BenchCaller(socket, options);
+    await new Promise<void>((done) => socket.bind(0, "127.0.0.1", done));
+    caller.#port = socket.address().port;
+    return caller;
+  }
+
+  /** REGISTER with digest (MD5), so that later INVITEs come from a registered flow. */
+  async register(): Promise<void> {
+    const { domain, user, password } = this.#options;
+    const [callId, tag] = [token(), token()];
+    const ask = (sequence: number, extra: string) =>
+      new Promise<{ status: number; text: string }>((done, fail) => {
+        const timer = setTimeout(() => {
+          fail(new Error("REGISTER was not answered"));
+        }, CALL_LIMIT_MS);
+        this.#registration = (status, text) => {
+          clearTimeout(timer);
+          done({ status, text });
+        };
+        this.#send(
+          this.#request("REGISTER", `sip:${domain}`, `<sip:${user}@${domain}>`, callId, tag, sequence, `${extra}Expires: 3600\r\n`, ""),
+        );
+      });
+    const challenge = await ask(1, "");
+    const header = [...challenge.text.matchAll(/^WWW-Authenticate: (Digest .*)$/gim)].map((match) => match[1] ?? "").find((value) => /algorithm="?MD5/i.test(value)) ?? "";
+    const [realm, nonce] = [/realm="([^"]*)"/.exec(header)?.[1] ?? "", /nonce="([^"]*)"/.exec(header)?.[1] ?? ""];
+    const md5 = (text: string) => createHash("md5").update(text).digest("hex");
+    const cnonce = token();
+    const response = md5(`${md5(`${user}:${realm}:${password}`)}:${nonce}:00000001:${cnonce}:auth:${md5(`REGISTER:sip:${domain}`)}`);
+    const { status } = await ask(
+      2,
+      `Authorization: Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="sip:${domain}", response="${response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="${cnonce}"\r\n`,
+    );
+    if (status !== 200) throw new Error(`REGISTER was answered ${status}`);
+  }
+
+  /** One call from INVITE to the end of BYE. Never rejects: what did not come is undefined. */
+  call(group: string, sdp: string): Promise<CallResult> {
+    const { domain } = this.#options;
+    const [callId, tag] = [token(), token()];
+    const target = `sip:${group}@${domain}`;
+    return new Promise((done) => {
+      const timer = setTimeout(() => {
+        finish({ answeredMs: this.#calls.get(callId)?.answeredMs, endedMs: undefined });
+      }, CALL_LIMIT_MS);
+      const finish = (result: CallResult) => {
+        clearTimeout(timer);
+        this.#calls.delete(callId);
+        done(result);
+      };
+      this.#calls.set(callId, { callId, tag, target, invitedAt: performance.now(), byeAt: 0, finish });
+      this.#send(this.#request("INVITE", target, `<${target}>`, callId, tag, 1, "Content-Type: application/sdp\r\n", sdp));
+    });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  #receive(text: string): void {
+    const status = Number(/^SIP\/2\.0 (\d{3})/.exec(text)?.[1]);
+    const callId = /^Call-ID: *(\S+)/im.exec(text)?.[1] ?? "";
+    const method = /^CSeq: *\d+ (\w+)/im.exec(text)?.[1];
+    if (!(status >= 200)) return;
+    if (method === "REGISTER") {
+      this.#registration?.(status, text);
+      return;
+    }
+    const call = this.#calls.get(callId);
+    if (!call) return;
+    const to = /^To: *(.+)$/im.exec(text)?.[1] ?? "";
+    const contact = /^Contact: *<([^>]+)>/im.exec(text)?.[1] ?? call.target;
+    if (method === "INVITE" && call.byeAt === 0) {
+      if (status !== 200) {
+        call.finish({ answeredMs: undefined, endedMs: undefined });
+        return;
+      }
+      call.answeredMs = performance.now() - call.invitedAt;
+      this.#send(this.#request("ACK", contact, to, callId, call.tag, 1, "", ""));
+      call.byeAt = performance.now();
+      this.#send(this.#request("BYE", contact, to, callId, call.tag, 2, "", ""));
+    } else if (method === "BYE")
+      call.finish({ answeredMs: call.answeredMs, endedMs: status === 200 ? performance.now() - call.byeAt : undefined });
+  }
+
+  #request(method: string, uri: string, to: string, callId: string, tag: string, sequence: number, extra: string, body: string): string {
+    const { user, domain } = this.#options;
+    return `${method} ${uri} SIP/2.0\r
+Via: SIP/2.0/UDP 127.0.0.1:${this.#port};rport;branch=z9hG4bK${token()}\r
+Max-Forwards: 70\r
+From: "Bench" <sip:${user}@${domain}>;tag=${tag}\r
+To: ${to}\r
+Call-ID: ${callId}\r
+CSeq: ${sequence} ${method}\r
+Contact: <sip:${user}@127.0.0.1:${this.#port}>\r
+User-Agent: crossband-bench\r
+Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO\r
+${extra}Content-Length: ${Buffer.byteLength(body)}\r
+\r
+${body}`;
+  }
+
+  #send(text: string): void {
+    this.#socket.send(text, this.#options.port, this.#options.host);
+  }
+}
+
+const token = (): string => randomBytes(8).toString("hex");
