@@ -39,7 +39,11 @@ describe("connect", () => {
   });
 
   it("talks to a cluster, following slots", async () => {
-    const server = await startRedis({ "cluster-enabled": "yes", "cluster-config-file": "nodes.conf", "cluster-announce-ip": "127.0.0.1" });
+    const server = await startRedis({
+      "cluster-enabled": "yes",
+      "cluster-config-file": "nodes.conf",
+      "cluster-announce-ip": "127.0.0.1",
+    });
     closers.push(() => server.stop());
     const direct = connect(server.url, { log: silent });
     await direct.call("CLUSTER", "ADDSLOTSRANGE", "0", "16383");

@@ -69,15 +69,32 @@ export class BenchCaller {
           done({ status, text });
         };
         this.#send(
-          this.#request("REGISTER", `sip:${domain}`, `<sip:${user}@${domain}>`, callId, tag, sequence, `${extra}Expires: 3600\r\n`, ""),
+          this.#request(
+            "REGISTER",
+            `sip:${domain}`,
+            `<sip:${user}@${domain}>`,
+            callId,
+            tag,
+            sequence,
+            `${extra}Expires: 3600\r\n`,
+            "",
+          ),
         );
       });
     const challenge = await ask(1, "");
-    const header = [...challenge.text.matchAll(/^WWW-Authenticate: (Digest .*)$/gim)].map((match) => match[1] ?? "").find((value) => /algorithm="?MD5/i.test(value)) ?? "";
-    const [realm, nonce] = [/realm="([^"]*)"/.exec(header)?.[1] ?? "", /nonce="([^"]*)"/.exec(header)?.[1] ?? ""];
+    const header =
+      [...challenge.text.matchAll(/^WWW-Authenticate: (Digest .*)$/gim)]
+        .map((match) => match[1] ?? "")
+        .find((value) => /algorithm="?MD5/i.test(value)) ?? "";
+    const [realm, nonce] = [
+      /realm="([^"]*)"/.exec(header)?.[1] ?? "",
+      /nonce="([^"]*)"/.exec(header)?.[1] ?? "",
+    ];
     const md5 = (text: string) => createHash("md5").update(text).digest("hex");
     const cnonce = token();
-    const response = md5(`${md5(`${user}:${realm}:${password}`)}:${nonce}:00000001:${cnonce}:auth:${md5(`REGISTER:sip:${domain}`)}`);
+    const response = md5(
+      `${md5(`${user}:${realm}:${password}`)}:${nonce}:00000001:${cnonce}:auth:${md5(`REGISTER:sip:${domain}`)}`,
+    );
     const { status } = await ask(
       2,
       `Authorization: Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="sip:${domain}", response="${response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="${cnonce}"\r\n`,
@@ -100,7 +117,18 @@ export class BenchCaller {
         done(result);
       };
       this.#calls.set(callId, { callId, tag, target, invitedAt: performance.now(), byeAt: 0, finish });
-      this.#send(this.#request("INVITE", target, `<${target}>`, callId, tag, 1, "Content-Type: application/sdp\r\n", sdp));
+      this.#send(
+        this.#request(
+          "INVITE",
+          target,
+          `<${target}>`,
+          callId,
+          tag,
+          1,
+          "Content-Type: application/sdp\r\n",
+          sdp,
+        ),
+      );
     });
   }
 
@@ -131,10 +159,22 @@ export class BenchCaller {
       call.byeAt = performance.now();
       this.#send(this.#request("BYE", contact, to, callId, call.tag, 2, "", ""));
     } else if (method === "BYE")
-      call.finish({ answeredMs: call.answeredMs, endedMs: status === 200 ? performance.now() - call.byeAt : undefined });
+      call.finish({
+        answeredMs: call.answeredMs,
+        endedMs: status === 200 ? performance.now() - call.byeAt : undefined,
+      });
   }
 
-  #request(method: string, uri: string, to: string, callId: string, tag: string, sequence: number, extra: string, body: string): string {
+  #request(
+    method: string,
+    uri: string,
+    to: string,
+    callId: string,
+    tag: string,
+    sequence: number,
+    extra: string,
+    body: string,
+  ): string {
     const { user, domain } = this.#options;
     return `${method} ${uri} SIP/2.0\r
 Via: SIP/2.0/UDP 127.0.0.1:${this.#port};rport;branch=z9hG4bK${token()}\r

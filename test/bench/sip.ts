@@ -22,13 +22,20 @@ const BUDGET_NODE_MS = 0.4;
 
 /** `npm run bench -- sip [calls=1200] [rate=100] [runs=3]` */
 export const sipBenchmark: Benchmark = {
-  about: "processor time and Redis round trips per call (INVITE 200 ACK BYE 200 to a group): calls=1200 rate=100 runs=3",
+  about:
+    "processor time and Redis round trips per call (INVITE 200 ACK BYE 200 to a group): calls=1200 rate=100 runs=3",
   async run(options) {
     const setting = (name: string, fallback: number) => Number(options.get(name) ?? fallback);
     const [calls, rate, runs] = [setting("calls", 1_200), setting("rate", 100), setting("runs", 3)];
     const tier = await startTier();
     try {
-      const caller = await BenchCaller.open({ host: "127.0.0.1", port: tier.sipPort, domain: "bench.local", user: USER.id, password: USER.password });
+      const caller = await BenchCaller.open({
+        host: "127.0.0.1",
+        port: tier.sipPort,
+        domain: "bench.local",
+        user: USER.id,
+        password: USER.password,
+      });
       await caller.register();
       await load(caller, WARM_UP_CALLS, rate);
       const rows = [];
@@ -68,7 +75,11 @@ agencies: [{ id: bench, name: Bench }]
 users: [{ id: ${USER.id}, agency: bench, name: Bench, password: ${USER.password} }]
 talkGroups: [{ id: ${GROUP}, agency: bench, name: Bench, mode: full-duplex }]`),
   );
-  const [sipPort, drachtioPort, rtp] = [await freePort(), await freePort(), await freeUdpRange(20_000, 20_000)];
+  const [sipPort, drachtioPort, rtp] = [
+    await freePort(),
+    await freePort(),
+    await freeUdpRange(20_000, 20_000),
+  ];
   const env = {
     ...process.env,
     REDIS_URL: server.url,
@@ -99,16 +110,24 @@ talkGroups: [{ id: ${GROUP}, agency: bench, name: Bench, mode: full-duplex }]`),
 }
 
 function startRole(role: string, env: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [PROGRAM, role], { env, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = spawn(process.execPath, [PROGRAM, role], {
+    env,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   return new Promise((done, fail) => {
-    child.once("message", () => { done(child); });
-    child.once("exit", (code) => { fail(new Error(`${role} ended with ${String(code)}`)); });
+    child.once("message", () => {
+      done(child);
+    });
+    child.once("exit", (code) => {
+      fail(new Error(`${role} ended with ${String(code)}`));
+    });
   });
 }
 
 /** Starts calls at a fixed rate, whatever becomes of the earlier ones, and waits for the last. */
 async function load(caller: BenchCaller, calls: number, rate: number): Promise<CallResult[]> {
-  const sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
+  const sdp =
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9000 RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
   const results: Promise<CallResult>[] = [];
   const startedAt = performance.now();
   while (results.length < calls) {
@@ -120,7 +139,11 @@ async function load(caller: BenchCaller, calls: number, rate: number): Promise<C
 }
 
 async function measure(tier: Tier, caller: BenchCaller, calls: number, rate: number): Promise<Row> {
-  const used = () => ({ signaling: processorMs(tier.pids.signaling), media: processorMs(tier.pids.media), redis: processorMs(tier.pids.redis) });
+  const used = () => ({
+    signaling: processorMs(tier.pids.signaling),
+    media: processorMs(tier.pids.media),
+    redis: processorMs(tier.pids.redis),
+  });
   const before = used();
   const results = await load(caller, calls, rate);
   const after = used();
@@ -141,10 +164,16 @@ async function roundTripsPerCall(tier: Tier, caller: BenchCaller): Promise<numbe
   return (busy.commands - (idle.commands / idle.ms) * busy.ms) / TRACED_CALLS;
 }
 
-async function commandsOfSignaling(tier: Tier, work: () => Promise<unknown>): Promise<{ commands: number; ms: number }> {
+async function commandsOfSignaling(
+  tier: Tier,
+  work: () => Promise<unknown>,
+): Promise<{ commands: number; ms: number }> {
   const list = String(await tier.redis.call("CLIENT", "LIST"));
   const addresses = new Set(
-    list.split("\n").filter((line) => / name=signaling-/.test(line)).map((line) => / addr=(\S+)/.exec(line)?.[1]),
+    list
+      .split("\n")
+      .filter((line) => line.includes(' name=signaling-'))
+      .map((line) => / addr=(\S+)/.exec(line)?.[1]),
   );
   if (!("monitor" in tier.redis)) throw new Error("needs one Redis");
   const monitor = await tier.redis.duplicate().monitor();
@@ -159,7 +188,11 @@ async function commandsOfSignaling(tier: Tier, work: () => Promise<unknown>): Pr
   return { commands, ms };
 }
 
-function report(rows: readonly Row[], trips: number, { calls, rate, runs }: { calls: number; rate: number; runs: number }): number {
+function report(
+  rows: readonly Row[],
+  trips: number,
+  { calls, rate, runs }: { calls: number; rate: number; runs: number },
+): number {
   const median = (pick: (row: Row) => number) => quantile(rows.map(pick), 0.5);
   const signaling = median(({ signalingMs }) => signalingMs);
   const [answered, ended] = [rows.flatMap((row) => row.answered), rows.flatMap((row) => row.ended)];

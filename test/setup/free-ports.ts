@@ -25,9 +25,13 @@ export async function freeUdpRange(length: number, lowest = 20_000): Promise<num
 function isFree(port: number): Promise<boolean> {
   return new Promise((done) => {
     const socket = createSocket("udp4");
-    socket.once("error", () => { done(false); });
+    socket.once("error", () => {
+      done(false);
+    });
     socket.bind(port, "127.0.0.1", () => {
-      socket.close(() => { done(true); });
+      socket.close(() => {
+        done(true);
+      });
     });
   });
 }
