@@ -172,7 +172,7 @@ async function commandsOfSignaling(
   const addresses = new Set(
     list
       .split("\n")
-      .filter((line) => line.includes(' name=signaling-'))
+      .filter((line) => line.includes(" name=signaling-"))
       .map((line) => / addr=(\S+)/.exec(line)?.[1]),
   );
   if (!("monitor" in tier.redis)) throw new Error("needs one Redis");
