@@ -36,19 +36,24 @@ export default defineConfig(
       ],
     },
   },
+  { files: ["**/*.cjs"], languageOptions: { globals: { module: "writable" } } },
   {
-    files: ["**/*.mjs"],
+    files: ["**/*.mjs", "**/*.cjs"],
     languageOptions: {
-      globals: {
-        process: "readonly",
-        console: "readonly",
-        URL: "readonly",
-        setTimeout: "readonly",
-        clearTimeout: "readonly",
-        setInterval: "readonly",
-        clearInterval: "readonly",
-        Buffer: "readonly",
-      },
+      globals: Object.fromEntries(
+        [
+          "AbortController",
+          "Buffer",
+          "URL",
+          "clearInterval",
+          "clearTimeout",
+          "console",
+          "fetch",
+          "process",
+          "setInterval",
+          "setTimeout",
+        ].map((name) => [name, "readonly"]),
+      ),
     },
   },
 );
