@@ -1,0 +1,90 @@
+import type { Logger } from "#common/log.ts";
+import { buildResponse } from "#signaling/edge/message/build.ts";
+import {
+  DEFAULT_LIMITS,
+  parseMessage,
+  type ParseFailure,
+  type ParseLimits,
+} from "#signaling/edge/message/parse.ts";
+import type { Flow } from "#signaling/sip-port/sip-port.ts";
+import type { TransportCounters } from "./counters.ts";
+import { responseFlow } from "./response-route.ts";
+import type { SourceGuard } from "./source-guard.ts";
+import type { MessageHandler } from "./transport.ts";
+
+export interface Ingress {
+  /** Reads one message that a socket received. Never throws. */
+  receive(text: string, flow: Flow): void;
+  /** Notes what could not even be framed. */
+  refuse(text: string, flow: Flow, status: number, reason: string): void;
+  handler: MessageHandler | undefined;
+}
+
+/** What every socket does with a message: guard, parse, answer what is malformed, hand on what is not. */
+export function createIngress(
+  maxMessageBytes: number,
+  guard: SourceGuard,
+  counters: TransportCounters,
+  answer: (flow: Flow, bytes: string) => void,
+  log: Logger,
+): Ingress {
+  const limits: ParseLimits = { ...DEFAULT_LIMITS, maxMessageBytes };
+
+  const refuse = (failure: ParseFailure, flow: Flow): void => {
+    counters[failure.status === 513 ? "too-large" : "malformed"]++;
+    guard.malformed(flow.host);
+    log.debug({ reason: failure.reason, host: flow.host, transport: flow.transport }, "malformed message");
+    const reply = answerMalformed(failure);
+    if (reply === undefined || failure.message === undefined) return;
+    answer(responseFlow(failure.message, flow), reply);
+  };
+
+  return {
+    handler: undefined,
+    receive(text, flow) {
+      try {
+        const verdict = guard.admit(flow.host);
+        if (verdict !== "read") {
+          counters[verdict]++;
+          return;
+        }
+        counters.received++;
+        const stream = flow.transport === "tcp" || flow.transport === "tls";
+        const result = parseMessage(text, { limits, stream, source: flow });
+        if (result.ok) this.handler?.(result.message, flow);
+        else refuse(result, flow);
+      } catch (error) {
+        counters["handler-failed"]++;
+        log.error(
+          { error: String(error), stack: error instanceof Error ? error.stack : undefined },
+          "message handler failed",
+        );
+      }
+    },
+    refuse(text, flow, status, reason) {
+      try {
+        const result = parseMessage(text, { limits, source: flow });
+        refuse({ ok: false, status, reason, ...(result.message ? { message: result.message } : {}) }, flow);
+      } catch (error) {
+        log.error({ error: String(error) }, "malformed message not refused");
+      }
+    },
+  };
+}
+
+/**
+ * The response to a malformed request, when enough of it can be read: a Via to send it to, and the headers that a response
+ * must copy. An ACK is never answered, nor is a response (RFC 3261 §17.1.1.1, §18.1.2).
+ */
+export function answerMalformed(failure: ParseFailure): string | undefined {
+  const { message } = failure;
+  if (message?.kind !== "request" || message.method === "ACK") return undefined;
+  if (["from", "to", "call-id", "cseq", "via"].some((name) => message.header(name) === undefined))
+    return undefined;
+  try {
+    void message.topVia;
+    return buildResponse(message, { status: failure.status, reason: failure.reason });
+  } catch {
+    return undefined;
+  }
+}

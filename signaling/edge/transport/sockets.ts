@@ -1,0 +1,138 @@
+import { systemClock } from "#common/clock.ts";
+import type { Config } from "#common/config.ts";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import type { Logger } from "#common/log.ts";
+import { formatHost } from "#signaling/edge/message/uri.ts";
+import type { Flow } from "#signaling/sip-port/sip-port.ts";
+import { reachableAddress } from "./address.ts";
+import { createConnections } from "./connections.ts";
+import { newCounters, type TransportCounters } from "./counters.ts";
+import { createIngress } from "./ingress.ts";
+import { createTargetResolver } from "./resolve.ts";
+import { createSourceGuard } from "./source-guard.ts";
+import { openTcp, type StreamContext, type TcpTransport } from "./tcp.ts";
+import type { Transports } from "./transport.ts";
+import { openUdp, type UdpTransport } from "./udp.ts";
+import { openWs, type WsTransport } from "./ws.ts";
+
+export interface SocketsOptions {
+  readonly config: Pick<Config, "host" | "sip">;
+  readonly instance: string;
+  readonly log: Logger;
+  /** Hands bytes to the instance that owns a flow: RPC `POST /flows/<connection>`. */
+  readonly deliverElsewhere: (instance: string, connection: string, bytes: string) => Promise<void>;
+}
+
+export interface Sockets extends Transports {
+  readonly counters: Readonly<TransportCounters>;
+  /** Stream sockets that are open. */
+  readonly connectionCount: number;
+}
+
+/** With port 0 the kernel names a UDP port that may be taken for TCP: try another. */
+const PORT_ATTEMPTS = 5;
+
+/** The SIP sockets of one process: UDP and TCP on the shared port, WebSocket on an internal one. */
+export function createSockets(options: SocketsOptions): Sockets {
+  const { config, instance, log } = options;
+  const counters = newCounters();
+  const guard = createSourceGuard(systemClock);
+  const resolve = createTargetResolver();
+  let closedHandler: (flow: Flow) => void = () => undefined;
+  const connections = createConnections(counters, (flow) => {
+    closedHandler(flow);
+  });
+  const ingress = createIngress(config.sip.maxMessageBytes, guard, counters, answer, log);
+  const context: StreamContext = {
+    instance,
+    maxMessageBytes: config.sip.maxMessageBytes,
+    ingress,
+    connections,
+    counters,
+    log,
+  };
+  let udp: UdpTransport | undefined;
+  let tcp: TcpTransport | undefined;
+  let ws: WsTransport | undefined;
+
+  function answer(flow: Flow, bytes: string): void {
+    send(flow, bytes).catch((error: unknown) => {
+      log.debug({ error: String(error), host: flow.host }, "answer not sent");
+    });
+  }
+
+  async function send(flow: Flow, bytes: string): Promise<void> {
+    if (flow.transport === "udp") {
+      if (!udp) throw new CrossbandError(ErrorCode.FlowGone, "not listening");
+      return udp.send(flow, bytes);
+    }
+    if (flow.connection !== undefined) {
+      if (flow.instance !== undefined && flow.instance !== instance) {
+        counters["delivered-elsewhere"]++;
+        return options.deliverElsewhere(flow.instance, flow.connection, bytes);
+      }
+      return deliver(flow.connection, bytes);
+    }
+    if (flow.transport !== "tcp" || !tcp)
+      throw new CrossbandError(ErrorCode.FlowGone, "no way to this peer", { transport: flow.transport });
+    return connections.write(await tcp.connectTo(flow), bytes);
+  }
+
+  async function deliver(connection: string, bytes: string): Promise<void> {
+    const found = connections.byId(connection);
+    if (!found) throw new CrossbandError(ErrorCode.FlowGone, "connection is gone", { connection });
+    await connections.write(found, bytes);
+  }
+
+  const openShared = async (): Promise<void> => {
+    for (let attempt = 1; ; attempt++) {
+      udp = await openUdp(config.host, config.sip.port, ingress, counters, log);
+      try {
+        tcp = await openTcp(config.host, config.sip.port === 0 ? udp.port : config.sip.port, context);
+        return;
+      } catch (error) {
+        await udp.close();
+        udp = undefined;
+        if (config.sip.port !== 0 || attempt >= PORT_ATTEMPTS) throw error;
+      }
+    }
+  };
+
+  return {
+    counters,
+    get connectionCount() {
+      return connections.size;
+    },
+    send,
+    resolve,
+    onMessage(handler) {
+      ingress.handler = handler;
+    },
+    onFlowClosed(handler) {
+      closedHandler = handler;
+    },
+    advertised() {
+      return (
+        config.sip.advertised ??
+        `${formatHost(reachableAddress(config.host))}:${udp?.port ?? config.sip.port}`
+      );
+    },
+    async deliver(connection, bytes) {
+      counters["delivered-here"]++;
+      await deliver(connection, bytes);
+    },
+    async listen() {
+      await openShared();
+      ws = await openWs(config.host, context);
+      const at = (port: number | undefined): string => `${formatHost(config.host)}:${port ?? 0}`;
+      return { udp: at(udp?.port), tcp: at(tcp?.port), ws: at(ws.port) };
+    },
+    async close() {
+      const open = [udp, tcp, ws];
+      udp = tcp = ws = undefined;
+      const closing = open.map((transport) => transport?.close());
+      connections.closeAll();
+      await Promise.all(closing);
+    },
+  };
+}
