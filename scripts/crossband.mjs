@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // npm run crossband -- ARGS and npm run bench -- NAME: the command on the project's own Node.
 import { join } from "node:path";
 import { failSetup } from "./setup/step.mjs";

@@ -25,7 +25,15 @@ export const STATIC_CHECKS = [
     ],
   },
   { name: "knip", args: ["node_modules/knip/bin/knip.js", "--no-progress"] },
-  { name: "docker-compose.yml", args: ["node_modules/dclint/bin/dclint.cjs", "--max-warnings=0", "--config=.dclintrc.json", "docker-compose.yml"] },
+  {
+    name: "docker-compose.yml",
+    args: [
+      "node_modules/dclint/bin/dclint.cjs",
+      "--max-warnings=0",
+      "--config=.dclintrc.json",
+      "docker-compose.yml",
+    ],
+  },
   { name: "Dockerfile", args: ["scripts/checks/dockerfile.mjs"] },
   { name: "package-lock.json names no host", args: ["scripts/checks/lockfile.mjs"] },
   { name: "docs/CONFIGURATION.md is up to date", args: ["scripts/config-docs.ts", "--check"] },
