@@ -18,7 +18,7 @@ export function quietnessOf(
 ): number | undefined {
   if (extension?.profile !== ONE_BYTE_FORM) return undefined;
   const { body } = extension;
-  for (let at = 0; at < body.length; ) {
+  for (let at = 0; at < body.length;) {
     const head = body[at] ?? 0;
     const elementId = head >> 4;
     if (elementId === LAST_ID) return undefined;

@@ -28,17 +28,27 @@ export class BrowserRoom {
       const own = await OpusOut.open(this.#worker().direct);
       return {
         producer: own.producer,
-        send: (mix) => { own.send(mix); },
-        endBurst: () => { own.endBurst(); },
-        close: () => { own.close(); },
+        send: (mix) => {
+          own.send(mix);
+        },
+        endBurst: () => {
+          own.endBurst();
+        },
+        close: () => {
+          own.close();
+        },
       };
     }
     const shared = await this.#sharedStream();
     return {
       producer: shared.producer,
       // A tone or mix for one leg alone must not reach the others.
-      send: (mix) => { if (mix.shared) shared.send(mix); },
-      endBurst: () => { shared.endBurst(); },
+      send: (mix) => {
+        if (mix.shared) shared.send(mix);
+      },
+      endBurst: () => {
+        shared.endBurst();
+      },
       close: () => undefined,
     };
   }

@@ -59,11 +59,16 @@ export class BrowserTransport {
     return new BrowserTransport(worker, transport, onEnd);
   }
 
+  get connected(): boolean {
+    return this.#transport.dtlsState === "connected";
+  }
+
   /** Our side, for descriptions. */
   get local(): LocalTransport {
     const { iceParameters, iceCandidates, dtlsParameters } = this.#transport;
     const fingerprint = dtlsParameters.fingerprints.find(({ algorithm }) => algorithm === "sha-256");
-    if (fingerprint === undefined) throw new CrossbandError(ErrorCode.WorkerUnavailable, "worker has no fingerprint");
+    if (fingerprint === undefined)
+      throw new CrossbandError(ErrorCode.WorkerUnavailable, "worker has no fingerprint");
     return {
       ice: { ufrag: iceParameters.usernameFragment, pwd: iceParameters.password },
       fingerprint: { algorithm: "sha-256", value: fingerprint.value },
@@ -88,7 +93,9 @@ export class BrowserTransport {
       const warning = "a changed certificate needs a new call";
       throw new CrossbandError(ErrorCode.SdpNotAcceptable, warning, { warning });
     }
-    await native(() => this.#transport.connect({ dtlsParameters: { role: dtlsRole, fingerprints: [fingerprint] } }));
+    await native(() =>
+      this.#transport.connect({ dtlsParameters: { role: dtlsRole, fingerprints: [fingerprint] } }),
+    );
     this.#fingerprint = fingerprint.value;
   }
 
@@ -104,7 +111,9 @@ export class BrowserTransport {
     // The router binds a producer to its SSRC for good.
     known?.producer.close();
     const kind = read.line.role === "audio" ? "audio" : "video";
-    const producer = await native(() => this.#transport.produce({ kind, rtpParameters: parametersOf(read, kind) }));
+    const producer = await native(() =>
+      this.#transport.produce({ kind, rtpParameters: parametersOf(read, kind) }),
+    );
     this.#producers.set(mid, { producer, ssrc: read.ssrc });
     return producer;
   }
@@ -128,7 +137,12 @@ export class BrowserTransport {
     this.clear(mid);
     this.#wanted.set(mid, camera);
     const consumer = await native(() =>
-      this.#transport.consume({ producerId: camera.id, rtpCapabilities: videoCapabilities, mid, paused: false }),
+      this.#transport.consume({
+        producerId: camera.id,
+        rtpCapabilities: videoCapabilities,
+        mid,
+        paused: false,
+      }),
     );
     // The wish may have changed while the worker answered.
     if (this.#wanted.get(mid) !== camera) {
@@ -150,7 +164,10 @@ export class BrowserTransport {
     return native(() =>
       this.#worker.direct.consume({
         producerId: microphone.id,
-        rtpCapabilities: { codecs: [opusCapability], headerExtensions: [capability("audio", LEVEL_EXTENSION)] },
+        rtpCapabilities: {
+          codecs: [opusCapability],
+          headerExtensions: [capability("audio", LEVEL_EXTENSION)],
+        },
         paused: true,
       }),
     );
@@ -216,7 +233,12 @@ function parametersOf({ line, extensions, ssrc, retransmissionSsrc }: BrowserLin
           },
         ]
       : [
-          { mimeType: "video/VP8", payloadType: VP8_PAYLOAD_TYPE, clockRate: 90_000, rtcpFeedback: videoFeedback },
+          {
+            mimeType: "video/VP8",
+            payloadType: VP8_PAYLOAD_TYPE,
+            clockRate: 90_000,
+            rtcpFeedback: videoFeedback,
+          },
           {
             mimeType: "video/rtx",
             payloadType: RTX_PAYLOAD_TYPE,
@@ -232,7 +254,10 @@ function parametersOf({ line, extensions, ssrc, retransmissionSsrc }: BrowserLin
   return {
     mid: line.mid,
     codecs,
-    headerExtensions: extensions.map(({ id, uri }) => ({ id, uri: uri as RtpHeaderExtensionParameters["uri"] })),
+    headerExtensions: extensions.map(({ id, uri }) => ({
+      id,
+      uri: uri as RtpHeaderExtensionParameters["uri"],
+    })),
     encodings: [encoding],
     rtcp: { reducedSize: true },
   };
@@ -246,4 +271,3 @@ async function native<T>(call: () => Promise<T>): Promise<T> {
     throw new CrossbandError(ErrorCode.WorkerUnavailable, "media worker refused a request", {}, { cause });
   }
 }
-

@@ -54,7 +54,10 @@ export function step(state: State, event: Event): Step {
       const slots = event.mids.map((mid) => known.get(mid) ?? emptySlot(mid));
       const gone = state.slots.filter(({ mid, camera }) => camera !== undefined && !event.mids.includes(mid));
       const filled = fill({ ...state, slots }, event.nowMs);
-      return { ...filled, effects: [...gone.map(({ mid }): Effect => ({ do: "clear", mid })), ...filled.effects] };
+      return {
+        ...filled,
+        effects: [...gone.map(({ mid }): Effect => ({ do: "clear", mid })), ...filled.effects],
+      };
     }
     case "lost": {
       const slots = state.slots.map((slot) =>

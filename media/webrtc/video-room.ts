@@ -59,10 +59,12 @@ export class VideoRoom {
   /** Looks again at every camera and every open slot. */
   refresh(): void {
     const nowMs = this.#clock.now();
-    const cameras = this.#order.filter(({ cameraProducer }) => cameraProducer !== undefined).map(({ id }) => id);
+    const cameras = this.#order
+      .filter(({ cameraProducer }) => cameraProducer !== undefined)
+      .map(({ id }) => id);
     for (const viewer of this.#seats.keys()) {
-      this.#step(viewer, { type: "lines", mids: viewer.openSlots, nowMs });
       this.#step(viewer, { type: "wish", cameras: cameras.filter((id) => id !== viewer.id), nowMs });
+      this.#step(viewer, { type: "lines", mids: viewer.openSlots, nowMs });
       this.#announce(viewer);
     }
   }

@@ -16,7 +16,12 @@ export interface State {
 }
 
 export type Event =
-  | { readonly type: "packet"; readonly nowMs: number; readonly bytes: number; readonly quietness: number | undefined }
+  | {
+      readonly type: "packet";
+      readonly nowMs: number;
+      readonly bytes: number;
+      readonly quietness: number | undefined;
+    }
   /** From time to time, for a microphone that stopped sending. */
   | { readonly type: "tick"; readonly nowMs: number };
 

@@ -37,6 +37,10 @@ export class WorkerKeeper {
     return this.#worker;
   }
 
+  get pid(): number | undefined {
+    return this.#worker?.pid;
+  }
+
   /** Starts the first worker. When that fails the next tries go on by themselves; nobody need wait for them. */
   async start(): Promise<void> {
     try {
