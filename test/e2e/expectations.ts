@@ -1,0 +1,78 @@
+import { expect } from "vitest";
+import { loudestDb, isSilent, rmsDb, toneOverRestDb } from "#test/peers/audio/measures.ts";
+import { speechSample } from "#test/peers/audio/sources.ts";
+import { speechCorrelation } from "#test/peers/audio/speech.ts";
+import type { Talker } from "./talker.ts";
+
+const RATE = 8_000;
+/** Time for a jitter buffer to fill and for the last frame to arrive, in ms. */
+const SETTLE_MS = 250;
+const TONE_MS = 800;
+
+/** Waits for the wall clock: silence can only be measured by listening for a while. */
+export const listenFor = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** Each listener hears the tone more than 20 dB above everything else, loud, for most of a second. */
+export async function expectTone(listeners: readonly Talker[], hz: number, fromMs: number): Promise<void> {
+  await Promise.all(
+    listeners.map(async (listener) => {
+      const heard = await listener.heard.until(
+        (samples) => loudPart(samples).length >= (TONE_MS * RATE) / 1_000,
+        {
+          what: `a ${hz} Hz tone at ${listener.kind} ${listener.name}`,
+          fromMs,
+          deadlineMs: 6_000,
+        },
+      );
+      const tone = loudPart(heard);
+      expect
+        .soft(
+          toneOverRestDb(tone, RATE, hz),
+          `${hz} Hz over the rest at ${listener.kind} ${listener.name}, dB`,
+        )
+        .toBeGreaterThan(20);
+      expect.soft(rmsDb(tone), `level at ${listener.kind} ${listener.name}, dB`).toBeGreaterThan(-25);
+    }),
+  );
+}
+
+/** Each listener heard the tests' speech well enough to be the same waveform. */
+export function expectSpeech(listeners: readonly Talker[], fromMs: number): void {
+  for (const listener of listeners) {
+    const heard = listener.heard.since(fromMs);
+    expect
+      .soft(speechCorrelation(speechSample(), heard, RATE), `speech at ${listener.kind} ${listener.name}`)
+      .toBeGreaterThan(0.8);
+  }
+}
+
+/** Nothing is heard now by any of them, nor for the next half second. */
+export async function expectSilence(listeners: readonly Talker[], why: string): Promise<void> {
+  await listenFor(SETTLE_MS);
+  const fromMs = Date.now();
+  await listenFor(500);
+  for (const listener of listeners) {
+    const heard = listener.heard.since(fromMs);
+    expect
+      .soft(
+        isSilent(heard, RATE),
+        `${why}: ${listener.kind} ${listener.name} hears ${loudestDb(heard, RATE).toFixed(0)} dB`,
+      )
+      .toBe(true);
+  }
+}
+
+/** How far above the rest a tone is in what was heard since, in dB; below 0 means that it is not there. */
+export const toneSince = (listener: Talker, hz: number, fromMs: number): number =>
+  toneOverRestDb(listener.heard.since(fromMs), RATE, hz);
+
+/** The middle of what is loud: without the grant chirp before it, the onset and the end. */
+function loudPart(samples: Int16Array): Int16Array {
+  const block = RATE / 50;
+  const loud: number[] = [];
+  for (let at = 0; at + block <= samples.length; at += block)
+    if (rmsDb(samples.subarray(at, at + block)) > -30) loud.push(at);
+  const margin = 5 * block;
+  const [from, to] = [(loud[0] ?? 0) + margin, (loud.at(-1) ?? 0) - margin];
+  return to > from ? samples.subarray(from, to) : new Int16Array(0);
+}

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
+import { freeUdpRange } from "#test/setup/free-ports.ts";
+import { expectSilence, expectSpeech, expectTone, listenFor, toneSince } from "./expectations.ts";
+import { passwordOf, testProvision } from "./groups.ts";
+import { phoneTalker, radioTalker, type Talker } from "./talker.ts";
+
+let crossband: RunningCrossband;
+let talkers: Talker[];
+const others = (talker: Talker) => talkers.filter((each) => each !== talker);
+const the = (kind: Talker["kind"]): Talker => {
+  const found = talkers.find((talker) => talker.kind === kind);
+  if (!found) throw new Error(`no ${kind} in the group`);
+  return found;
+};
+
+beforeAll(async () => {
+  const port = await freeUdpRange(2);
+  const channel = { id: "engine-5", listen: `127.0.0.1:${port}`, remote: `127.0.0.1:${port + 1}` };
+  crossband = await startCrossband({ provision: testProvision(channel) });
+  const phone = (user: string) =>
+    phoneTalker({
+      server: crossband.ready.sip.udp,
+      domain: crossband.ready.domain,
+      user,
+      password: passwordOf(user),
+      group: "fire-1",
+    });
+  talkers = [await phone("alice"), await radioTalker(channel)];
+});
+afterAll(async () => {
+  for (const talker of talkers) await talker.close();
+  await crossband.stop();
+});
+
+describe.each(["phone", "radio"] as const)("a %s talks in a half-duplex group", (kind) => {
+  it("and is heard by every other as a clean tone, by itself not at all, with silence before and after", async () => {
+    const talker = the(kind);
+    await expectSilence(talkers, "before");
+    const fromMs = Date.now();
+    expect(await talker.press()).not.toBe("refused");
+    const grantedMs = Date.now();
+    talker.sendTone(1_000);
+    await expectTone(others(talker), 1_000, fromMs);
+    expect(toneSince(talker, 1_000, grantedMs + 100), "the talker's own tone comes back").toBeLessThan(0);
+    talker.sendSilence();
+    await talker.release();
+    await expectSilence(talkers, "after");
+  });
+
+  it("and its speech arrives as the same waveform", async () => {
+    const talker = the(kind);
+    const fromMs = Date.now();
+    await talker.press();
+    await talker.sendSpeech();
+    await talker.release();
+    await listenFor(300);
+    expectSpeech(others(talker), fromMs);
+  });
+
+  it("and a second talker is refused, told so, and heard by nobody", async () => {
+    const talker = the(kind);
+    await talker.press();
+    talker.sendTone(1_000);
+    for (const second of others(talker)) {
+      const fromMs = Date.now();
+      expect(await second.press()).not.toBe("granted");
+      second.sendTone(1_700);
+      const listeners = talkers.filter((each) => each !== talker && each !== second);
+      await listenFor(800);
+      for (const listener of listeners)
+        expect
+          .soft(toneSince(listener, 1_000, fromMs + 200), `1 kHz at ${listener.name}`)
+          .toBeGreaterThan(20);
+      expect.soft(toneSince(talker, 1_700, fromMs), `the holder hears ${second.name}`).toBeLessThan(0);
+      second.sendSilence();
+      await second.release();
+    }
+    talker.sendSilence();
+    await talker.release();
+    await expectSilence(talkers, "after both let go");
+  });
+});
