@@ -1,9 +1,19 @@
+import { join } from "node:path";
 import type { Config } from "#common/config.ts";
+import { cacheHome } from "../../scripts/mediasoup-worker/worker-path.mjs";
 import type { ProcessPlan } from "./supervisor.ts";
+
+/**
+ * Compiled code is kept between starts: a process that finds it there does not load the TypeScript stripper, which starts
+ * it sooner and saves 18 MB in each.
+ */
+const nodeSettings = {
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(cacheHome(), "compiled"),
+};
 
 /** The processes that `up` runs for a configuration, each with what differs from the others of its role. */
 export function planProcesses(config: Config, redisUrl: string, workerPath: string): ProcessPlan[] {
-  const common = { REDIS_URL: redisUrl, MEDIASOUP_WORKER_BIN: workerPath };
+  const common = { REDIS_URL: redisUrl, MEDIASOUP_WORKER_BIN: workerPath, ...nodeSettings };
   const { signaling, media } = config.processes;
   const { from, to } = config.media.ports;
   // RTP pairs start at an even port, so each media process gets an even share of the range.
