@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { delimiter, join } from "node:path";
-import { workerPath } from "../mediasoup-worker/worker-path.mjs";
+import { cacheHome, workerPath } from "../mediasoup-worker/worker-path.mjs";
 import { nodeBinary } from "./npm-packages.mjs";
 
 /** Environment of everything we start: our Node first on the PATH, the mediasoup worker named. */
@@ -11,6 +11,8 @@ export function crossbandEnvironment(root) {
     ...process.env,
     PATH: [join(root, "node_modules", ".bin"), process.env.PATH].filter(Boolean).join(delimiter),
     MEDIASOUP_WORKER_BIN: workerPath(),
+    // Compiled code is kept between starts: sooner up, and 18 MB less without the TypeScript stripper in memory.
+    NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || join(cacheHome(), "compiled"),
   };
 }
 
