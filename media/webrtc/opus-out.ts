@@ -1,36 +1,27 @@
-import { randomInt } from "node:crypto";
 import type { DirectTransport, Producer } from "mediasoup/types";
-import { FRAME_MS } from "#media/bus/frame.ts";
 import type { MixFrame } from "#media/group/leg.ts";
+import { RtpStream } from "#media/rtp/write-rtp.ts";
 import { OPUS_PAYLOAD_TYPE } from "./sdp/profile.ts";
 
 /** RFC 7587 §4.1: the clock of Opus in RTP, whatever the audio's rate. */
-const TICKS_PER_MS = 48;
-/** RFC 3550 §5.1: a header without sources or extensions. */
-const HEADER_BYTES = 12;
-const VERSION_2 = 0b1000_0000;
-const MARKER = 0b1000_0000;
+const CLOCK_RATE = 48_000;
 
 /**
  * A stream of mixes into the media router: one SSRC for good, sequence without gaps, timestamps that go on with the clock
- * while nothing is sent, and the marker at the start of each burst. Receivers stay on it for as long as they listen.
+ * while nothing is sent. Receivers stay on it for as long as they listen; a timestamp that went back would mute a browser for seconds.
  */
 export class OpusOut {
   readonly producer: Producer;
-  readonly #ssrc: number;
-  #sequence = randomInt(0x1_00_00);
-  #timestamp = randomInt(0x1_00_00_00_00);
-  #lastMs: number | undefined;
-  #lastMix: MixFrame | undefined;
-  #burst = false;
+  readonly #stream: RtpStream;
+  #last: MixFrame | undefined;
 
-  private constructor(producer: Producer, ssrc: number) {
+  private constructor(producer: Producer, stream: RtpStream) {
     this.producer = producer;
-    this.#ssrc = ssrc;
+    this.#stream = stream;
   }
 
   static async open(direct: DirectTransport): Promise<OpusOut> {
-    const ssrc = randomInt(1, 0x1_00_00_00_00);
+    const stream = new RtpStream(CLOCK_RATE);
     const producer = await direct.produce({
       kind: "audio",
       rtpParameters: {
@@ -38,42 +29,30 @@ export class OpusOut {
           {
             mimeType: "audio/opus",
             payloadType: OPUS_PAYLOAD_TYPE,
-            clockRate: 48_000,
+            clockRate: CLOCK_RATE,
             channels: 2,
             parameters: { useinbandfec: 1, minptime: 10 },
             rtcpFeedback: [],
           },
         ],
-        encodings: [{ ssrc }],
+        encodings: [{ ssrc: stream.ssrc }],
       },
     });
-    return new OpusOut(producer, ssrc);
+    return new OpusOut(producer, stream);
   }
 
-  /** Sends one mix; the same one again is not sent twice. */
+  /** Sends one mix. Given again, as to each leg that shares the stream, it is not sent twice. */
   send(mix: MixFrame): void {
-    if (mix === this.#lastMix || this.producer.closed) return;
-    this.#lastMix = mix;
-    const stepMs = this.#lastMs === undefined ? 0 : Math.max(FRAME_MS, mix.atMs - this.#lastMs);
-    this.#lastMs = mix.atMs;
-    this.#sequence += 1;
-    this.#timestamp = (this.#timestamp + stepMs * TICKS_PER_MS) % 0x1_00_00_00_00;
+    if (mix === this.#last || this.producer.closed) return;
+    this.#last = mix;
     const payload = mix.payload("opus");
-    const packet = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
-    packet[0] = VERSION_2;
-    packet[1] = OPUS_PAYLOAD_TYPE | (this.#burst ? 0 : MARKER);
-    packet.writeUInt16BE(this.#sequence & 0xff_ff, 2);
-    packet.writeUInt32BE(this.#timestamp, 4);
-    packet.writeUInt32BE(this.#ssrc, 8);
-    packet.set(payload, HEADER_BYTES);
-    this.#burst = true;
-    this.producer.send(packet);
+    this.producer.send(this.#stream.write({ payloadType: OPUS_PAYLOAD_TYPE, payload, atMs: mix.atMs }));
   }
 
   endBurst(): void {
-    this.#burst = false;
-    // Holds a frame of audio, which nobody needs any more.
-    this.#lastMix = undefined;
+    this.#stream.endBurst();
+    // It holds audio that nobody needs any more.
+    this.#last = undefined;
   }
 
   close(): void {

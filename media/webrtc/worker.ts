@@ -8,10 +8,9 @@ import type {
 } from "mediasoup/types";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
+import { mediasoupVersion, workerPath } from "../../scripts/mediasoup-worker/worker-path.mjs";
 import { OPUS_PAYLOAD_TYPE, VP8_PAYLOAD_TYPE } from "./sdp/profile.ts";
 
-/** The release that the payload types, extension ids and the worker binary's recipe were proven with. */
-export const PROVEN_VERSION = "3.27.1";
 /** A worker of another release hangs silently at start, so everything it must answer first has a limit. */
 const START_LIMIT_MS = 5_000;
 /** Another program may have a port that is ours by configuration. */
@@ -52,17 +51,17 @@ export interface WorkerOptions {
 }
 
 /**
- * Starts a worker with its WebRTC server and router. MEDIASOUP_WORKER_BIN names the program.
+ * Starts a worker with its WebRTC server and router.
  *
  * @throws CrossbandError WORKER_UNAVAILABLE, PORTS_EXHAUSTED
  */
 export async function startWorker(options: WorkerOptions): Promise<MediaWorker> {
-  if (version !== PROVEN_VERSION)
-    throw new CrossbandError(ErrorCode.WorkerUnavailable, "mediasoup is of another version", {
-      version,
-      PROVEN_VERSION,
-    });
-  const starting = createWorker({ logLevel: "warn" });
+  // The worker was built or fetched for the release that this checkout is pinned to.
+  const pinned = mediasoupVersion();
+  if (version !== pinned)
+    throw new CrossbandError(ErrorCode.WorkerUnavailable, "mediasoup is not of the pinned version", { version, pinned });
+  const workerBin = workerPath();
+  const starting = createWorker({ logLevel: "warn", workerBin });
   let worker: Worker;
   try {
     worker = await limited(starting);
@@ -74,14 +73,14 @@ export async function startWorker(options: WorkerOptions): Promise<MediaWorker> 
       },
       () => undefined,
     );
-    throw unavailable("media worker does not start", cause);
+    throw unavailable("media worker does not start", workerBin, cause);
   }
   try {
     return await limited(furnish(worker, options));
   } catch (cause) {
     worker.close();
     if (cause instanceof CrossbandError) throw cause;
-    throw unavailable("media worker does not answer", cause);
+    throw unavailable("media worker does not answer", workerBin, cause);
   }
 }
 
@@ -134,10 +133,5 @@ async function limited<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-const unavailable = (message: string, cause: unknown): CrossbandError =>
-  new CrossbandError(
-    ErrorCode.WorkerUnavailable,
-    message,
-    { bin: process.env["MEDIASOUP_WORKER_BIN"] },
-    { cause },
-  );
+const unavailable = (message: string, workerBin: string, cause: unknown): CrossbandError =>
+  new CrossbandError(ErrorCode.WorkerUnavailable, message, { workerBin }, { cause });
