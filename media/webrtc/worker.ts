@@ -59,7 +59,10 @@ export async function startWorker(options: WorkerOptions): Promise<MediaWorker> 
   // The worker was built or fetched for the release that this checkout is pinned to.
   const pinned = mediasoupVersion();
   if (version !== pinned)
-    throw new CrossbandError(ErrorCode.WorkerUnavailable, "mediasoup is not of the pinned version", { version, pinned });
+    throw new CrossbandError(ErrorCode.WorkerUnavailable, "mediasoup is not of the pinned version", {
+      version,
+      pinned,
+    });
   const workerBin = workerPath();
   const starting = createWorker({ logLevel: "warn", workerBin });
   let worker: Worker;

@@ -61,7 +61,12 @@ export class FakeGroup {
       },
       publish: (event) => this.events.push(event),
     };
-    return this.#side.legs.open({ id, group: this.policy, member: { id, name: id, kind, priority: 5 }, host });
+    return this.#side.legs.open({
+      id,
+      group: this.policy,
+      member: { id, name: id, kind, priority: 5 },
+      host,
+    });
   }
 
   /** Takes a leg's audio for `ms`, one frame a beat, as the bus does. */
@@ -77,7 +82,10 @@ export class FakeGroup {
   async play(legs: readonly MediaLeg[], hz: number, ms: number, shared = true): Promise<void> {
     let at = 0;
     await this.#beat(ms, () => {
-      const pcm = Int16Array.from({ length: FRAME_SAMPLES }, () => 8_000 * Math.sin((2 * Math.PI * hz * at++) / BUS_RATE));
+      const pcm = Int16Array.from(
+        { length: FRAME_SAMPLES },
+        () => 8_000 * Math.sin((2 * Math.PI * hz * at++) / BUS_RATE),
+      );
       const mix = this.#mix(pcm, shared);
       for (const leg of legs) leg.send(mix);
     });
@@ -97,7 +105,7 @@ export class FakeGroup {
   async #beat(ms: number, task: () => void): Promise<void> {
     const beats = Math.round(ms / FRAME_MS);
     const start = performance.now();
-    for (let beat = 0; beat < beats; ) {
+    for (let beat = 0; beat < beats;) {
       const due = Math.floor((performance.now() - start) / FRAME_MS) + 1;
       for (; beat < Math.min(due, beats); beat++) {
         this.#atMs += FRAME_MS;
