@@ -10,3 +10,14 @@ if (tied.length > 0) {
   );
   process.exit(1);
 }
+
+// Where a registry has only some platforms' packages, npm leaves the others out of the lock file and `npm ci` then refuses it.
+const names = new Set(
+  Object.keys(packages).map((path) => path.slice(path.lastIndexOf("node_modules/") + 13)),
+);
+const missing = Object.values(packages).flatMap(({ optionalDependencies }) =>
+  Object.keys(optionalDependencies ?? {}).filter((name) => !names.has(name)),
+);
+for (const name of missing)
+  console.error(`${name} is an optional dependency without an entry: npm ci will fail`);
+if (missing.length > 0) process.exit(1);
