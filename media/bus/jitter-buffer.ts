@@ -112,8 +112,12 @@ export class JitterBuffer {
       return ++this.#lateRun < LATE_RUN ? "late" : this.#begin(ssrc, timestamp, pcm, nowMs);
     }
     this.#lateRun = 0;
-    if (floor === undefined) this.#waiting = { from: at, sinceMs: nowMs };
-    else if (this.#waiting && at < this.#waiting.from) this.#waiting.from = at;
+    if (floor === undefined) {
+      // A new burst says nothing about the delay of the one before: some phones stop their clock in a pause.
+      this.#fastestMs = Infinity;
+      this.#waiting = { from: at, sinceMs: nowMs };
+    }
+    if (this.#waiting && at < this.#waiting.from) this.#waiting.from = at;
     this.#observe(at, pcm.length, nowMs);
     return this.#write(at, pcm);
   }

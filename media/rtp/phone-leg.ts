@@ -146,29 +146,29 @@ export class PhoneLeg implements MediaLeg {
   }
 
   #receive(datagram: Buffer, from: RemoteInfo): void {
-    const { count, clock } = this.#context;
-    const nowMs = clock.now();
+    const context = this.#context;
+    const nowMs = context.clock.now();
     const packet = readRtp(datagram);
     if (packet === "rtcp") {
       this.#receiveReport(datagram);
       return;
     }
     if (typeof packet === "string") {
-      count("packets_dropped", packet);
+      context.count("packets_dropped", packet);
       return;
     }
     if (!this.#remote || !this.#latch) {
-      count("packets_dropped", "early");
+      context.count("packets_dropped", "early");
       return;
     }
     const latch = latchTo(this.#latch, from, nowMs);
     if (!latch) {
-      count("packets_dropped", "source");
+      context.count("packets_dropped", "source");
       return;
     }
     this.#latch = latch;
     this.#heardMs = nowMs;
-    count("packets_in");
+    context.count("packets_in");
     this.#reception.note(packet.ssrc, packet.sequence, packet.timestamp, Math.round((nowMs * CLOCK_RATE) / 1_000) | 0);
     this.#accept(packet, this.#remote, nowMs);
   }

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { BUS_RATE } from "#media/bus/frame.ts";
-import type { MediaLeg } from "#media/group/leg.ts";
 import { isSilent, toneOverRestDb } from "#test/peers/audio/measures.ts";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
 import {
@@ -12,6 +11,7 @@ import {
 } from "#test/peers/browser/media.ts";
 import { openRawPeer, type RawPeer } from "#test/peers/browser/raw-peer.ts";
 import { FakeGroup, startBrowserSide, type BrowserSide } from "./testing/fake-group.ts";
+import { change, join } from "./testing/join.ts";
 
 let browser: TestBrowser;
 let side: BrowserSide;
@@ -25,31 +25,150 @@ afterAll(async () => {
   await side.close();
 });
 
-/** Joins a browser to a group by the server's offer. */
-async function join(group: FakeGroup, id: string): Promise<{ leg: MediaLeg; peer: RawPeer }> {
-  const leg = group.open(id);
-  const peer = await openRawPeer(browser);
-  const { description } = await leg.negotiate({ type: "none", webrtc: true });
-  if (description?.type !== "offer") throw new Error("no offer");
-  await leg.negotiate({ type: "answer", sdp: await peer.answer(description.sdp) });
-  await waitForConnection(peer.page);
-  return { leg, peer };
+/** From the first sound of a recording on, without its edges: what a tone test measures. */
+function sounding({ samples, rate }: Heard, ms: number): Float32Array {
+  const first = samples.findIndex((sample) => Math.abs(sample) > 0.02);
+  const from = first + 0.2 * rate;
+  return first < 0 ? samples.subarray(0, 0) : samples.subarray(from, from + (ms * rate) / 1_000);
 }
 
-/** The middle of a recording, where a tone is neither beginning nor ending. */
-const middle = ({ samples, rate }: Heard, fromMs: number, toMs: number): Float32Array =>
-  samples.subarray((fromMs * rate) / 1_000, (toMs * rate) / 1_000);
+/** Records what a page hears while something goes on. */
+async function hearing({ page }: RawPeer, task: () => Promise<unknown>): Promise<Heard> {
+  await startCapture(page);
+  await task();
+  // What is on its way still plays.
+  await page.waitForTimeout(300);
+  return stopCapture(page);
+}
 
-describe("a browser's sound", () => {
+describe("a browser's microphone", () => {
   it("reaches the bus while the browser is heard, and only then", async () => {
     const group = new FakeGroup(side, "fire-1", "half-duplex");
-    const { leg, peer } = await join(group, "alice.0");
+    const { leg, peer } = await join(browser, group, "alice.0");
     const playing = playTone(peer.page, { hz: 1_000, ms: 2_500 });
     const heard = await group.hear(leg, 1_500);
-    const tone = heard.subarray(0.5 * BUS_RATE);
-    expect(toneOverRestDb(tone, BUS_RATE, 1_000)).toBeGreaterThan(20);
+    expect(toneOverRestDb(heard.subarray(0.5 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
     expect(leg.pull()).toBeUndefined();
     await playing;
     leg.close();
   });
+
+  it("is not heard again from before: a second hearing begins with what is said then", async () => {
+    const group = new FakeGroup(side, "fire-2", "half-duplex");
+    const { leg, peer } = await join(browser, group, "alice.0");
+    const first = playTone(peer.page, { hz: 1_000, ms: 600 });
+    await group.hear(leg, 400);
+    await first;
+    const silence = await group.hear(leg, 400);
+    expect(isSilent(silence, BUS_RATE)).toBe(true);
+    leg.close();
+  });
+
+  it("tells in full duplex when speech begins and ends", async () => {
+    const group = new FakeGroup(side, "call-1", "full-duplex");
+    const { leg, peer } = await join(browser, group, "alice.0");
+    await playTone(peer.page, { hz: 440, ms: 600 });
+    await vi.waitFor(() => {
+      expect(group.voices.map(({ active }) => active)).toEqual([true, false]);
+    }, 4_000);
+    leg.close();
+  });
+
+  it("is for nobody while the browser holds, and is again when it resumes", async () => {
+    const group = new FakeGroup(side, "fire-3", "half-duplex");
+    const { leg, peer } = await join(browser, group, "alice.0");
+    await change(leg, peer, { hold: true });
+    const held = await hearing(peer, async () => {
+      const playing = playTone(peer.page, { hz: 1_000, ms: 900 });
+      expect(leg.listens).toBe(false);
+      expect(isSilent(await group.hear(leg, 800), BUS_RATE)).toBe(true);
+      await playing;
+      await group.play([leg], 600, 600);
+    });
+    expect(isSilent(held.samples, held.rate)).toBe(true);
+    await change(leg, peer, { hold: false });
+    expect(leg.listens).toBe(true);
+    const playing = playTone(peer.page, { hz: 1_000, ms: 1_200 });
+    const resumed = await group.hear(leg, 1_000);
+    await playing;
+    expect(toneOverRestDb(resumed.subarray(0.4 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
+    leg.close();
+  });
 });
+
+describe("a browser's speaker", () => {
+  it("plays the mix, and silence before and after", async () => {
+    const group = new FakeGroup(side, "fire-4", "half-duplex");
+    const { leg, peer } = await join(browser, group, "alice.0");
+    const before = await hearing(peer, () => peer.page.waitForTimeout(300));
+    const heard = await hearing(peer, () => group.play([leg], 700, 1_500));
+    const after = await hearing(peer, () => peer.page.waitForTimeout(300));
+    expect(isSilent(before.samples, before.rate)).toBe(true);
+    expect(toneOverRestDb(sounding(heard, 1_000), heard.rate, 700)).toBeGreaterThan(20);
+    expect(isSilent(after.samples, after.rate)).toBe(true);
+    leg.close();
+  });
+
+  it("plays the next burst after a long silence from its beginning", async () => {
+    const group = new FakeGroup(side, "fire-5", "half-duplex");
+    const { leg, peer } = await join(browser, group, "alice.0");
+    await group.play([leg], 700, 500);
+    await peer.page.waitForTimeout(2_000);
+    group.pause(2_000);
+    const heard = await hearing(peer, () => group.play([leg], 900, 1_000));
+    const soundingMs =
+      (heard.samples.filter((sample) => Math.abs(sample) > 0.02).length * 1_000) / heard.rate;
+    // Nine tenths of a sine's samples are above the limit.
+    expect(soundingMs).toBeGreaterThan(800);
+    expect(toneOverRestDb(sounding(heard, 600), heard.rate, 900)).toBeGreaterThan(20);
+    leg.close();
+  });
+
+  it("plays the shared mix of a half-duplex group to all but the talker", async () => {
+    const group = new FakeGroup(side, "fire-6", "half-duplex");
+    const talker = await join(browser, group, "alice.0");
+    const listener = await join(browser, group, "bob.0");
+    talker.leg.setHeard(true);
+    const [own, others] = await Promise.all([
+      hearing(talker.peer, () => group.play([listener.leg], 700, 1_200)),
+      hearing(listener.peer, () => peerWait(listener.peer, 1_200)),
+    ]);
+    expect(isSilent(own.samples, own.rate)).toBe(true);
+    expect(toneOverRestDb(sounding(others, 800), others.rate, 700)).toBeGreaterThan(20);
+    for (const { leg } of [talker, listener]) leg.close();
+  });
+
+  it("plays its own mix in a full-duplex group", async () => {
+    const group = new FakeGroup(side, "call-2", "full-duplex");
+    const one = await join(browser, group, "alice.0");
+    const two = await join(browser, group, "bob.0");
+    const [low, high] = await Promise.all([
+      hearing(one.peer, () => group.play([one.leg], 500, 1_200, false)),
+      hearing(two.peer, () =>
+        new FakeGroup(side, "call-2", "full-duplex").play([two.leg], 1_500, 1_200, false),
+      ),
+    ]);
+    expect(toneOverRestDb(sounding(low, 800), low.rate, 500)).toBeGreaterThan(20);
+    expect(toneOverRestDb(sounding(high, 800), high.rate, 1_500)).toBeGreaterThan(20);
+    for (const { leg } of [one, two]) leg.close();
+  });
+
+  it("works both ways when the browser made the offer", async () => {
+    const group = new FakeGroup(side, "fire-7", "half-duplex");
+    const leg = group.open("alice.0");
+    const peer = await openRawPeer(browser);
+    const { description } = await leg.negotiate({ type: "offer", sdp: await peer.offer() });
+    expect(description?.type).toBe("answer");
+    if (description?.type === "answer") await peer.accept(description.sdp);
+    await waitForConnection(peer.page);
+    const playing = playTone(peer.page, { hz: 1_000, ms: 1_500 });
+    const said = await group.hear(leg, 1_200);
+    await playing;
+    expect(toneOverRestDb(said.subarray(0.5 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
+    const heard = await hearing(peer, () => group.play([leg], 700, 1_200));
+    expect(toneOverRestDb(sounding(heard, 800), heard.rate, 700)).toBeGreaterThan(20);
+    leg.close();
+  });
+});
+
+const peerWait = ({ page }: RawPeer, ms: number): Promise<void> => page.waitForTimeout(ms);
