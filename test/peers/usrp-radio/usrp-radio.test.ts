@@ -32,7 +32,9 @@ it("keys, is heard, and unkeys by a header alone", async () => {
 it("counts what is no USRP", async () => {
   const { one, other } = await pair();
   other.sendRaw(Buffer.from("nonsense"));
-  await other.sendTone(1_000, { ms: 40 });
+  other.key();
+  await one.until("keyed");
+  other.unkey();
   await one.until("unkeyed");
   expect(one.received.malformed).toBe(1);
 });

@@ -36,6 +36,11 @@
     if (microphone === undefined) {
       const context = new AudioContext({ sampleRate: 48_000 });
       microphone = { context, output: context.createMediaStreamDestination() };
+      // A real microphone goes on while nobody speaks.
+      const room = context.createConstantSource();
+      room.offset.value = 0;
+      room.connect(microphone.output);
+      room.start();
     }
     void microphone.context.resume();
     return microphone;

@@ -1,0 +1,259 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { silent } from "#common/log.ts";
+import { toneOverRestDb } from "#test/peers/audio/measures.ts";
+import { RATE, sampleSource, speechSample, toneSource } from "#test/peers/audio/sources.ts";
+import { speechCorrelation } from "#test/peers/audio/speech.ts";
+import { UsrpRadio } from "#test/peers/usrp-radio/usrp-radio.ts";
+import { pace } from "#test/peers/pace.ts";
+import { freePort } from "#test/peers/free-port.ts";
+import type { RadioPort } from "../radio-port.ts";
+import { openUsrp } from "./link.ts";
+
+const opened: { close(): void }[] = [];
+afterEach(() => {
+  for (const each of opened.splice(0).reverse()) each.close();
+});
+
+interface Channel {
+  readonly port: RadioPort;
+  readonly radio: UsrpRadio;
+  readonly listen: string;
+  /** `open` and `close` of the squelch, in order. */
+  readonly squelch: string[];
+  readonly frames: Int16Array[];
+  readonly counted: string[];
+}
+
+async function open(limitMs?: number): Promise<Channel> {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const radio = await UsrpRadio.open({ remote: listen });
+  const [squelch, frames, counted]: [string[], Int16Array[], string[]] = [[], [], []];
+  const port = await openUsrp({
+    listen,
+    remote: `127.0.0.1:${radio.port}`,
+    log: silent,
+    count: (name, reason = "") => counted.push(`${name} ${reason}`.trim()),
+    listener: {
+      keyed: (on) => squelch.push(on ? "open" : "close"),
+      frame: (samples) => frames.push(samples),
+    },
+    ...(limitMs !== undefined && { limitMs }),
+  });
+  opened.push(port, radio);
+  return { port, radio, listen, squelch, frames, counted };
+}
+
+/** Feeds the port as the group does: one frame each 20 ms until told to stop. */
+function talk(port: RadioPort, source = toneSource(1_000)): () => void {
+  port.transmit(true);
+  const stop = pace(20, () => {
+    port.send(source.next(160));
+  });
+  return () => {
+    stop();
+    port.transmit(false);
+  };
+}
+
+describe("from the radio", () => {
+  it("opens with its first frame, passes every frame, and closes with its unkey", async () => {
+    const { radio, squelch, frames } = await open();
+    await radio.sendTone(1_000, { ms: 400 });
+    await vi.waitFor(() => {
+      expect(squelch).toEqual(["open", "close"]);
+    });
+    expect(frames).toHaveLength(20);
+    expect(
+      toneOverRestDb(Int16Array.from(frames.flatMap((frame) => [...frame])), RATE, 1_000),
+    ).toBeGreaterThan(40);
+  });
+
+  it("closes after 300 ms when the unkey is lost", async () => {
+    const { radio, squelch, counted } = await open();
+    radio.key();
+    await vi.waitFor(() => {
+      expect(squelch).toEqual(["open"]);
+    });
+    radio.unkey({ lost: true });
+    const lostAt = Date.now();
+    await vi.waitFor(() => {
+      expect(squelch).toEqual(["open", "close"]);
+    });
+    expect(Date.now() - lostAt).toBeLessThan(500);
+    expect(counted).toContain("events unkey-lost");
+  });
+
+  it("drops the audio of DVSwitch's last frame and takes it as unkey", async () => {
+    const { radio, squelch, frames } = await open();
+    radio.sendRaw(radio.frame(true, new Int16Array(160)));
+    radio.unkey({ withAudio: true });
+    await vi.waitFor(() => {
+      expect(squelch).toEqual(["open", "close"]);
+    });
+    expect(frames).toHaveLength(1);
+  });
+
+  it("takes a node that restarted its numbers", async () => {
+    const { radio, frames } = await open();
+    for (let i = 0; i < 100; i++) radio.frame(true);
+    radio.sendRaw(radio.frame(true, new Int16Array(160)));
+    radio.restart();
+    radio.sendRaw(radio.frame(true, new Int16Array(160)));
+    radio.sendRaw(radio.frame(true, new Int16Array(160)));
+    await vi.waitFor(() => {
+      expect(frames).toHaveLength(3);
+    });
+  });
+
+  it("isolates a stuck source until it clears", async () => {
+    const { radio, squelch, counted } = await open(200);
+    radio.key();
+    await vi.waitFor(() => {
+      expect(counted).toContain("events receive-limit");
+    });
+    expect(squelch).toEqual(["open", "close"]);
+    radio.unkey();
+    radio.key();
+    await vi.waitFor(() => {
+      expect(squelch).toEqual(["open", "close", "open"]);
+    });
+  });
+});
+
+describe("to the radio", () => {
+  it("keys at once, keeps the pace of 20 ms, and unkeys by a header alone", async () => {
+    const { port, radio } = await open();
+    const stop = talk(port);
+    const heard = await radio.heard.atLeast(1_000);
+    stop();
+    await radio.until("unkeyed");
+    expect(toneOverRestDb(heard.subarray(1_600), RATE, 1_000)).toBeGreaterThan(20);
+    expect(radio.keyEvents.map(({ keyed, bytes }) => [keyed, bytes])).toEqual([
+      [true, 352],
+      [false, 32],
+    ]);
+    expect(radio.sequences).toEqual(radio.sequences.map((_, i) => i));
+  });
+
+  it("spreads a burst of frames over time", async () => {
+    const { port, radio } = await open();
+    port.transmit(true);
+    for (let i = 0; i < 5; i++) port.send(new Int16Array(160).fill(i + 1));
+    port.transmit(false);
+    await radio.until("keyed");
+    await radio.until("unkeyed");
+    const arrivals = radio.heard.arrivals();
+    expect(radio.received.audio).toBe(5);
+    expect(Number(arrivals.at(-1)) - Number(arrivals[0])).toBeGreaterThanOrEqual(70);
+  });
+
+  it("carries speech whole", async () => {
+    const { port, radio } = await open();
+    const stop = talk(port, sampleSource(speechSample()));
+    const heard = await radio.heard.atLeast(3_500);
+    stop();
+    expect(speechCorrelation(speechSample(), heard)).toBeGreaterThan(0.9);
+  });
+
+  it("unkeys after the time limit and stays so until the group falls silent", async () => {
+    const { port, radio, counted } = await open(200);
+    const stop = talk(port);
+    await radio.until("keyed");
+    await radio.until("unkeyed");
+    expect(counted).toContain("events transmit-limit");
+    port.transmit(true);
+    expect(radio.transmitting).toBe(false);
+    stop();
+    const again = talk(port);
+    await radio.until("keyed");
+    again();
+  });
+
+  it("unkeys when it is closed", async () => {
+    const { port, radio } = await open();
+    port.transmit(true);
+    await radio.until("keyed");
+    port.close();
+    await radio.until("unkeyed");
+  });
+});
+
+describe("against feedback", () => {
+  it("gives the group nothing of what comes back while it transmits", async () => {
+    const { port, radio, squelch, counted } = await open();
+    const stop = talk(port);
+    await radio.until("keyed");
+    radio.key();
+    await vi.waitFor(() => {
+      expect(counted).toContain("events while-transmitting");
+    });
+    stop();
+    await radio.until("unkeyed");
+    await vi.waitFor(() => {
+      expect(port.health().state).toBe("refused");
+    });
+    expect(squelch).toEqual([]);
+    radio.unkey();
+    await vi.waitFor(() => {
+      expect(port.health().state).toBe("idle");
+    });
+  });
+
+  it("refuses a channel that would listen where it sends", async () => {
+    const address = "127.0.0.1:4569";
+    const opening = openUsrp({
+      listen: address,
+      remote: address,
+      log: silent,
+      count: () => undefined,
+      listener: { keyed: () => undefined, frame: () => undefined },
+    });
+    await expect(opening).rejects.toMatchObject({ code: "SETUP_FAILED" });
+  });
+});
+
+describe("bad datagrams", () => {
+  it("counts and drops what is malformed, doubled or from elsewhere, and works on", async () => {
+    const { radio, listen, frames, counted } = await open();
+    radio.sendRaw(Buffer.from("USRPshort"));
+    radio.sendRaw(Buffer.alloc(352, 0x41));
+    radio.sendRaw(radio.frame(true, new Int16Array(160)).subarray(0, 200));
+    const twice = radio.frame(true, new Int16Array(160));
+    radio.frame(true);
+    const stranger = createSocket("udp4");
+    stranger.send(twice, Number(listen.split(":")[1]), "127.0.0.1");
+    await once(stranger, "listening");
+    await vi.waitFor(() => {
+      expect(counted).toContain("dropped foreign-source");
+    });
+    stranger.close();
+    const next = radio.frame(true, new Int16Array(160));
+    radio.sendRaw(next);
+    radio.sendRaw(next);
+    await vi.waitFor(() => {
+      expect(counted).toContain("dropped stale");
+    });
+    expect(frames).toHaveLength(1);
+    expect(counted).toEqual(
+      expect.arrayContaining([
+        "dropped malformed-short",
+        "dropped malformed-magic",
+        "dropped malformed-audio-length",
+      ]),
+    );
+  });
+
+  it("says which address it could not listen on", async () => {
+    const { listen } = await open();
+    const opening = openUsrp({
+      listen,
+      remote: "127.0.0.1:9",
+      log: silent,
+      count: () => undefined,
+      listener: { keyed: () => undefined, frame: () => undefined },
+    });
+    await expect(opening).rejects.toThrow(`cannot open the radio channel at ${listen}`);
+  });
+});
