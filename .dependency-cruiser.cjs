@@ -1,6 +1,6 @@
 // The layers of docs/ARCHITECTURE.md as rules. A tier is entered from another one through its index.ts only.
 const tests = "\\.test\\.tsx?$";
-const notTests = `(${tests})|^test/`;
+const notTests = `(${tests})|^test/|/testing/`;
 const tiers = "(signaling|media|radio-bridge|api)";
 /** A tier's entry, and that of a part which also runs as a role alone (signaling/edge). */
 const indexes = [`^${tiers}/index\\.ts$`, `^${tiers}/[^/]+/index\\.ts$`];
@@ -73,8 +73,9 @@ module.exports = {
     },
     {
       name: "no-test-code-in-the-product",
+      comment: "the benchmarks measure with the peers of the tests; nothing else does",
       severity: "error",
-      from: { pathNot: notTests },
+      from: { pathNot: `${notTests}|^cli/bench\\.ts$|/bench/` },
       to: { path: `${tests}|^test/` },
     },
     onlyFrom("ioredis", "state/"),

@@ -2,12 +2,12 @@ import { defineConfig } from "vitest/config";
 
 /** Files that need a server say so in their name, and run in the project of that name. */
 const needsServer = ["**/*.redis.test.ts", "**/*.sip.test.ts", "**/*.e2e.test.ts"];
-const exclude = ["**/node_modules/**", "**/dist/**"];
+const exclude = ["**/node_modules/**", "**/dist/**", "**/.crossband/**"];
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["**/*.test.ts"], exclude: [...exclude, ...needsServer] } },
+      { test: { name: "unit", include: ["**/*.test.{ts,tsx}"], exclude: [...exclude, ...needsServer] } },
       {
         test: {
           name: "redis",
@@ -21,6 +21,7 @@ export default defineConfig({
           name: "sip",
           include: ["**/*.sip.test.ts"],
           exclude,
+          fileParallelism: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -1,11 +1,12 @@
 // npm test [-- NAME… | --fast]: static checks, then every vitest project. The last line is the count of all of them.
 // NAME is a vitest project (unit, redis, sip, e2e) or "static"; --fast leaves e2e out.
 import { failSetup } from "./setup/step.mjs";
-import { STATIC_CHECKS, runChecks } from "./checks/static-checks.mjs";
+import { STATIC_CHECKS, checkConsole, runChecks } from "./checks/static-checks.mjs";
 import { PROJECTS, runProject } from "./checks/vitest-projects.mjs";
 import { root, setup } from "./setup.mjs";
 
 const PARTS = ["static", ...PROJECTS];
+const NEEDS_CONSOLE = ["static", "sip", "e2e"];
 
 main(process.argv.slice(2)).catch(failSetup);
 
@@ -25,6 +26,7 @@ async function main(args) {
   const add = (counts) => {
     for (const key of Object.keys(total)) total[key] += counts[key];
   };
+  if (parts.some((part) => NEEDS_CONSOLE.includes(part))) add(await checkConsole(root));
   if (parts.includes("static")) add(await runChecks(root, STATIC_CHECKS));
   for (const project of PROJECTS) if (parts.includes(project)) add(await runProject(root, project));
 

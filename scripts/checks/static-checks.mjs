@@ -1,13 +1,17 @@
 // Each check is one command of ours or of a tool; each counts as one test.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { ensureConsole } from "../setup/console-build.mjs";
 import { crossbandEnvironment } from "../setup/run-crossband.mjs";
 import { nodeBinary } from "../setup/npm-packages.mjs";
 import { runQuietly } from "../setup/step.mjs";
 
 /** `args` are what the project's own Node runs: the tool's script and its arguments. */
 export const STATIC_CHECKS = [
-  { name: "prettier", args: ["node_modules/prettier/bin/prettier.cjs", "--check", "--log-level=warn", "."] },
+  {
+    name: "prettier",
+    args: ["node_modules/prettier/bin/prettier.cjs", "--check", "--cache", "--log-level=warn", "."],
+  },
   { name: "eslint", args: ["node_modules/eslint/bin/eslint.js", "--max-warnings=0", "."] },
   { name: "tsc of the services", args: ["node_modules/typescript7/bin/tsc", "-p", "tsconfig.json"] },
   {
@@ -38,6 +42,18 @@ export const STATIC_CHECKS = [
   { name: "package-lock.json names no host", args: ["scripts/checks/lockfile.mjs"] },
   { name: "docs/CONFIGURATION.md is up to date", args: ["scripts/config-docs.ts", "--check"] },
 ];
+
+/** Builds the console where it changed, as one check. */
+export async function checkConsole(root) {
+  try {
+    await ensureConsole(root);
+    process.stdout.write("✓ console builds\n");
+    return { passed: 1, failed: 0, skipped: 0 };
+  } catch (error) {
+    process.stdout.write(`✗ console builds\n${error.message}\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
 
 /** Runs two at a time and prints in the order of the list, each failed one with what it said. */
 export async function runChecks(root, checks) {

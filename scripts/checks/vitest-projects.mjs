@@ -8,6 +8,9 @@ import { nodeBinary } from "../setup/npm-packages.mjs";
 
 export const PROJECTS = ["unit", "redis", "sip", "e2e"];
 
+/** A run that hangs must still end with its count. */
+const PROJECT_LIMIT_MS = 25 * 60_000;
+
 /** @returns how many tests passed, failed and were skipped; a file that cannot be loaded counts as one failed test */
 export async function runProject(root, project) {
   process.stdout.write(`\nvitest: ${project}\n`);
@@ -37,8 +40,15 @@ function run(root, args) {
       stdio: ["ignore", "inherit", "inherit"],
       env: { ...crossbandEnvironment(root), CI: process.env.CI || "true" },
     });
+    const limit = setTimeout(() => {
+      process.stdout.write(`vitest did not end within ${PROJECT_LIMIT_MS / 60_000} minutes\n`);
+      child.kill("SIGKILL");
+    }, PROJECT_LIMIT_MS);
     child.on("error", () => resolve(1));
-    child.on("close", (code) => resolve(code ?? 1));
+    child.on("close", (code) => {
+      clearTimeout(limit);
+      resolve(code ?? 1);
+    });
   });
 }
 
