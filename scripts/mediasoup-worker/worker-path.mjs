@@ -10,12 +10,12 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const recipeFiles = ["recipe.mjs", "shims/srtp.h", "shims/ankerl/unordered_dense.h"];
 
 /** `${XDG_CACHE_HOME:-~/.cache}/crossband`: what a clone may share with the next one. */
-function cacheHome(environment = process.env) {
+export function cacheHome(environment = process.env) {
   return join(environment.XDG_CACHE_HOME || join(homedir(), ".cache"), "crossband");
 }
 
 /** Version of mediasoup that this checkout is pinned to. */
-function mediasoupVersion() {
+export function mediasoupVersion() {
   return JSON.parse(readFileSync(join(root, "package.json"), "utf8")).dependencies.mediasoup;
 }
 
