@@ -19,7 +19,6 @@ export function crossbandEnvironment(root) {
 /** Starts `node ...args`, hands signals on, and ends with the child's exit code. */
 export function runInOurPlace(root, args) {
   const child = spawn(nodeBinary(root), args, {
-    cwd: root,
     stdio: "inherit",
     env: crossbandEnvironment(root),
   });
