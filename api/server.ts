@@ -103,6 +103,7 @@ async function serveConsolePage(app: App, root: string): Promise<void> {
   await app.register(fastifyStatic, {
     root,
     cacheControl: false,
+    dotfiles: "ignore",
     setHeaders(reply, path) {
       const hashed = path.includes("/assets/");
       void reply.header("Cache-Control", hashed ? "public, max-age=31536000, immutable" : "no-cache");

@@ -10,9 +10,6 @@ import { floorRequestSchema } from "./media-control.ts";
  * HEARTBEAT_MS; a console that hears nothing for STALE_AFTER_MS says so and refuses to talk.
  */
 
-export const HEARTBEAT_MS = 10_000;
-export const STALE_AFTER_MS = 25_000;
-
 const groupId = z.string().min(1).max(63);
 const groupIds = z.array(groupId).min(1).max(200);
 
@@ -52,17 +49,3 @@ export type ServerMessage = { readonly seq: number } & (
 
 type WithoutSeq<M> = M extends unknown ? Omit<M, "seq"> : never;
 export type ServerMessageBody = WithoutSeq<ServerMessage>;
-
-/** Why the server closed the socket: WebSocket close codes of the private range (RFC 6455 §7.4.2). */
-export const CloseCode = {
-  /** No session, or the session ended: sign in again. */
-  SignedOut: 4401,
-  /** The first message was not a hello, or a message made no sense. */
-  BadMessage: 4400,
-  /** More messages than a console has reason to send. */
-  TooFast: 4429,
-  /** The console read too slowly: what it has is old, so it starts again. */
-  TooSlow: 4408,
-  /** This process is going away: connect again. */
-  GoingAway: 1001,
-} as const;

@@ -1,12 +1,11 @@
 import type { WebSocket } from "ws";
 import {
-  CloseCode,
   consoleMessageSchema,
-  HEARTBEAT_MS,
   type ConsoleFloorAnswer,
   type ConsoleMessage,
   type ServerMessageBody,
 } from "#common/console-events.ts";
+import { CloseCode, HEARTBEAT_MS } from "#common/console-link.ts";
 import type { Logger } from "#common/log.ts";
 import type { FloorRequest, GroupEvent } from "#common/media-control.ts";
 import type { TalkGroup, User } from "#state/directory/provision.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import { CloseCode } from "#common/console-events.ts";
+import { CloseCode } from "#common/console-link.ts";
 import { serveConsole, type ConsoleConnection, type ConsoleServices } from "./console-connection.ts";
 
 export interface EventsEndpoint {

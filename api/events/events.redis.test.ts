@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { CloseCode } from "#common/console-events.ts";
+import { CloseCode } from "#common/console-link.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { FloorRequest, GroupEvent, GroupSnapshot } from "#common/media-control.ts";
 import { groupChannel } from "#state/talk-group/talk-group.keys.ts";
