@@ -11,7 +11,7 @@ import {
 } from "#test/peers/browser/media.ts";
 import { openRawPeer, type RawPeer } from "#test/peers/browser/raw-peer.ts";
 import { FakeGroup, startBrowserSide, type BrowserSide } from "./testing/fake-group.ts";
-import { change, join } from "./testing/join.ts";
+import { change, join, leave } from "./testing/join.ts";
 
 let browser: TestBrowser;
 let side: BrowserSide;
@@ -50,7 +50,7 @@ describe("a browser's microphone", () => {
     expect(toneOverRestDb(heard.subarray(0.5 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
     expect(leg.pull()).toBeUndefined();
     await playing;
-    leg.close();
+    await leave({ leg, peer });
   });
 
   it("is not heard again from before: a second hearing begins with what is said then", async () => {
@@ -61,7 +61,7 @@ describe("a browser's microphone", () => {
     await first;
     const silence = await group.hear(leg, 400);
     expect(isSilent(silence, BUS_RATE)).toBe(true);
-    leg.close();
+    await leave({ leg, peer });
   });
 
   it("tells in full duplex when speech begins and ends", async () => {
@@ -71,7 +71,7 @@ describe("a browser's microphone", () => {
     await vi.waitFor(() => {
       expect(group.voices.map(({ active }) => active)).toEqual([true, false]);
     }, 4_000);
-    leg.close();
+    await leave({ leg, peer });
   });
 
   it("is for nobody while the browser holds, and is again when it resumes", async () => {
@@ -92,7 +92,7 @@ describe("a browser's microphone", () => {
     const resumed = await group.hear(leg, 1_000);
     await playing;
     expect(toneOverRestDb(resumed.subarray(0.4 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
-    leg.close();
+    await leave({ leg, peer });
   });
 });
 
@@ -106,7 +106,7 @@ describe("a browser's speaker", () => {
     expect(isSilent(before.samples, before.rate)).toBe(true);
     expect(toneOverRestDb(sounding(heard, 1_000), heard.rate, 700)).toBeGreaterThan(20);
     expect(isSilent(after.samples, after.rate)).toBe(true);
-    leg.close();
+    await leave({ leg, peer });
   });
 
   it("plays the next burst after a long silence from its beginning", async () => {
@@ -121,7 +121,7 @@ describe("a browser's speaker", () => {
     // Nine tenths of a sine's samples are above the limit.
     expect(soundingMs).toBeGreaterThan(800);
     expect(toneOverRestDb(sounding(heard, 600), heard.rate, 900)).toBeGreaterThan(20);
-    leg.close();
+    await leave({ leg, peer });
   });
 
   it("plays the shared mix of a half-duplex group to all but the talker", async () => {
@@ -135,7 +135,7 @@ describe("a browser's speaker", () => {
     ]);
     expect(isSilent(own.samples, own.rate)).toBe(true);
     expect(toneOverRestDb(sounding(others, 800), others.rate, 700)).toBeGreaterThan(20);
-    for (const { leg } of [talker, listener]) leg.close();
+    await leave(talker, listener);
   });
 
   it("plays its own mix in a full-duplex group", async () => {
@@ -150,7 +150,7 @@ describe("a browser's speaker", () => {
     ]);
     expect(toneOverRestDb(sounding(low, 800), low.rate, 500)).toBeGreaterThan(20);
     expect(toneOverRestDb(sounding(high, 800), high.rate, 1_500)).toBeGreaterThan(20);
-    for (const { leg } of [one, two]) leg.close();
+    await leave(one, two);
   });
 
   it("works both ways when the browser made the offer", async () => {
@@ -167,7 +167,7 @@ describe("a browser's speaker", () => {
     expect(toneOverRestDb(said.subarray(0.5 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
     const heard = await hearing(peer, () => group.play([leg], 700, 1_200));
     expect(toneOverRestDb(sounding(heard, 800), heard.rate, 700)).toBeGreaterThan(20);
-    leg.close();
+    await leave({ leg, peer });
   });
 });
 

@@ -64,6 +64,11 @@ describe("video slots of a browser", () => {
     expect(back.effects).toEqual([{ do: "show", mid: "2", camera: "a" }]);
   });
 
+  it("puts a camera that comes back into its first place when that has rested", () => {
+    const { effects } = step(run(two, wish(["a"], 0), wish([], 600)), wish(["a"], 700));
+    expect(effects).toEqual([{ do: "show", mid: "2", camera: "a" }]);
+  });
+
   it("holds whatever happens: no camera twice, only wished ones, no slot filled twice within the rest time", () => {
     const event = fc.oneof(
       fc.record({

@@ -82,14 +82,15 @@ function fill(state: State, nowMs: number): Step {
   });
   const shown = new Set(slots.map(({ camera }) => camera));
   const missing = wanted.filter((camera) => !shown.has(camera));
-  // The slot that rested longest first: it is the one that may change soonest.
-  const free = slots.filter(({ camera }) => camera === undefined).sort(byRest);
+  // The first slot that has rested, so that the layout stays calm; else the one that may change soonest.
+  const restMsOf = ({ filledMs }: Slot): number => Math.max(0, filledMs + SWAP_MS - nowMs);
+  const free = slots.filter(({ camera }) => camera === undefined).sort((a, b) => restMsOf(a) - restMsOf(b));
   let waitMs = Infinity;
   const filled = new Map<string, Slot>();
   for (const [index, camera] of missing.entries()) {
     const slot = free[index];
     if (slot === undefined) break;
-    const restMs = slot.filledMs + SWAP_MS - nowMs;
+    const restMs = restMsOf(slot);
     if (restMs > 0) {
       waitMs = Math.min(waitMs, restMs);
       continue;
@@ -100,6 +101,3 @@ function fill(state: State, nowMs: number): Step {
   if (waitMs !== Infinity) effects.push({ do: "wait", ms: waitMs });
   return { state: { ...state, slots: slots.map((slot) => filled.get(slot.mid) ?? slot) }, effects };
 }
-
-/** Sorts the slot that rested longest first. */
-const byRest = (a: Slot, b: Slot): number => (a.filledMs === b.filledMs ? 0 : a.filledMs - b.filledMs);

@@ -111,7 +111,9 @@ export class FakeGroup {
         this.#atMs += FRAME_MS;
         task();
       }
-      await new Promise((resolve) => setTimeout(resolve, start + beat * FRAME_MS - performance.now()));
+      await new Promise((resolve) =>
+        setTimeout(resolve, Math.max(0, start + beat * FRAME_MS - performance.now())),
+      );
     }
   }
 }

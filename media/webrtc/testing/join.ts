@@ -25,6 +25,14 @@ export async function join(
   return { leg, peer };
 }
 
+/** Ends legs and closes their pages. */
+export async function leave(...joined: readonly Joined[]): Promise<void> {
+  for (const { leg, peer } of joined) {
+    leg.close();
+    await peer.page.context().close();
+  }
+}
+
 /** A change that the browser offers and we answer. */
 export async function change(
   leg: MediaLeg,
