@@ -16,7 +16,7 @@ export async function ensureNpmPackages(root) {
         { cwd: root, env },
       );
       if (code !== 0)
-        throw new SetupProblem(`npm ci failed; is the npm registry within reach?\n${lastLines(output)}`);
+        throw new SetupProblem(`npm ci failed; is the npm registry within reach?\n${reasonIn(output)}`);
     });
   }
   await ensureNode(root);
@@ -60,7 +60,7 @@ async function ensureNode(root) {
     });
     if (code !== 0)
       throw new SetupProblem(
-        `Node ${wanted} could not be fetched from the npm registry\n${lastLines(output)}`,
+        `Node ${wanted} could not be fetched from the npm registry\n${reasonIn(output)}`,
       );
   });
   const found = await nodeVersion(root);
@@ -85,6 +85,10 @@ function pathWithoutUs(root) {
     .join(delimiter);
 }
 
-function lastLines(output) {
-  return output.trim().split("\n").slice(-15).join("\n");
+function reasonIn(output) {
+  const lines = output.split("\n").map((line) => line.replace(/^npm (error|ERR!)\s*/, ""));
+  return lines
+    .filter((line) => line.trim() && !line.includes("complete log"))
+    .slice(0, 8)
+    .join("\n");
 }

@@ -52,10 +52,16 @@ export function runQuietly(command, args, options = {}) {
   });
 }
 
-/** Ends the process with the sentence of a SetupProblem; any other error is a bug of ours and keeps its stack. */
+/** Ends the process with one sentence, where the reader can do something; a bug of ours keeps its stack. */
 export function failSetup(error) {
-  process.stderr.write(
-    `${error instanceof SetupProblem ? `crossband: ${error.message}` : (error?.stack ?? error)}\n`,
-  );
+  process.stderr.write(`${sentenceOf(error) ?? error?.stack ?? error}\n`);
   process.exit(1);
+}
+
+function sentenceOf(error) {
+  if (error instanceof SetupProblem) return `crossband: ${error.message}`;
+  // From the file system: no right, no room, read-only.
+  if (error?.syscall && error.path)
+    return `crossband: cannot ${error.syscall} ${error.path} (${error.code}): give this user the right to, or free some room`;
+  return undefined;
 }
