@@ -5,7 +5,7 @@ export const QUARANTINE_MS = 30_000;
 
 /**
  * Even ports of a range, each with the odd one above it for RTCP (RFC 3550 §11). The pool only counts: another process may
- * hold a port, so whoever takes one tries to bind it and calls `busy` when that fails.
+ * hold a port, so whoever takes one tries to bind it, and gives it back when that fails.
  */
 export class PortPool {
   readonly #size: number;
@@ -13,11 +13,16 @@ export class PortPool {
   readonly #used = new Set<number>();
   #resting: { port: number; untilMs: number }[] = [];
 
-  /** @param from first and @param to last port, both included */
-  constructor(from: number, to: number) {
+  /**
+   * @param from first and @param to last port, both included
+   * @param share where to begin, 0 to 1: processes that share a range begin in different places
+   */
+  constructor(from: number, to: number, share = 0) {
     const first = from + (from % 2);
-    this.#free = Array.from({ length: Math.max(0, Math.floor((to - first + 1) / 2)) }, (_, i) => first + 2 * i);
-    this.#size = this.#free.length;
+    const pairs = Array.from({ length: Math.max(0, Math.floor((to - first + 1) / 2)) }, (_, i) => first + 2 * i);
+    const begin = Math.floor(share * pairs.length);
+    this.#free = [...pairs.slice(begin), ...pairs.slice(0, begin)];
+    this.#size = pairs.length;
   }
 
   /** Pairs that may be given out now or later. */
@@ -43,10 +48,5 @@ export class PortPool {
   /** Gives a pair back, to rest first. Ports that were not taken are ignored. */
   release(port: number, nowMs: number): void {
     if (this.#used.delete(port)) this.#resting.push({ port, untilMs: nowMs + QUARANTINE_MS });
-  }
-
-  /** A taken pair could not be bound: another process has it. It rests too, and is tried again later. */
-  busy(port: number, nowMs: number): void {
-    this.release(port, nowMs);
   }
 }

@@ -1,0 +1,1 @@
+export { startMedia } from "./media-role.ts";
