@@ -36,7 +36,14 @@ export class SipMessage implements StartLine {
   /** The whole message as it goes over the wire. */
   readonly text: string;
   private readonly index: HeaderIndex;
-  private readonly cache = new Map<string, unknown>();
+  private parsedVia: readonly Via[] | undefined;
+  private parsedFrom: Address | undefined;
+  private parsedTo: Address | undefined;
+  private parsedCSeq: CSeq | undefined;
+  private parsedUri: SipUri | undefined;
+  private parsedContacts: readonly Address[] | undefined;
+  private parsedRoutes: readonly Address[] | undefined;
+  private parsedRecordRoutes: readonly Address[] | undefined;
 
   constructor(text: string, start: StartLine, index: HeaderIndex) {
     this.text = text;
@@ -68,23 +75,23 @@ export class SipMessage implements StartLine {
 
   /** The Via list, top first. */
   get via(): readonly Via[] {
-    return this.once("via", () => this.headers("via").map((value) => must(parseVia(value), "Via")));
+    return must((this.parsedVia ??= this.parseAll("via", parseVia)), "Via");
   }
 
-  /** The top Via alone: cheaper than the list. */
   get topVia(): Via {
-    return this.once("topVia", () => {
-      const line = this.header("via") ?? "";
-      return must(parseVia(line.includes(",") ? (splitOutside(line, ",")?.[0] ?? "") : line), "Via");
-    });
+    return must(this.via[0], "Via");
+  }
+
+  get viaCount(): number {
+    return this.via.length;
   }
 
   get from(): Address {
-    return this.once("from", () => must(parseAddress(this.header("from") ?? ""), "From"));
+    return must((this.parsedFrom ??= parseAddress(this.index.first("from") ?? "")), "From");
   }
 
   get to(): Address {
-    return this.once("to", () => must(parseAddress(this.header("to") ?? ""), "To"));
+    return must((this.parsedTo ??= parseAddress(this.index.first("to") ?? "")), "To");
   }
 
   get callId(): string {
@@ -92,17 +99,17 @@ export class SipMessage implements StartLine {
   }
 
   get cseq(): CSeq {
-    return this.once("cseq", () => must(parseCSeq(this.header("cseq") ?? ""), "CSeq"));
+    return must((this.parsedCSeq ??= parseCSeq(this.index.first("cseq") ?? "")), "CSeq");
   }
 
   /** Request-URI taken apart; undefined in a response. */
   get requestUri(): SipUri | undefined {
-    return this.once("requestUri", () => (this.kind === "request" ? parseUri(this.uri) : undefined));
+    return (this.parsedUri ??= this.kind === "request" ? parseUri(this.uri) : undefined);
   }
 
   /** Contact addresses; empty when there is none or it is `*` (see `contactIsWildcard`). */
   get contacts(): readonly Address[] {
-    return this.addresses("contact");
+    return must((this.parsedContacts ??= this.addresses("contact")), "Contact");
   }
 
   /** `Contact: *`: all bindings (RFC 3261 §10.2.2). */
@@ -111,11 +118,11 @@ export class SipMessage implements StartLine {
   }
 
   get routes(): readonly Address[] {
-    return this.addresses("route");
+    return must((this.parsedRoutes ??= this.addresses("route")), "Route");
   }
 
   get recordRoutes(): readonly Address[] {
-    return this.addresses("record-route");
+    return must((this.parsedRecordRoutes ??= this.addresses("record-route")), "Record-Route");
   }
 
   get maxForwards(): number | undefined {
@@ -147,12 +154,35 @@ export class SipMessage implements StartLine {
     );
   }
 
-  private addresses(key: string): readonly Address[] {
-    return this.once(key, () =>
-      this.headers(key)
-        .filter((value) => value !== "*")
-        .map((value) => must(parseAddress(value), key)),
-    );
+  /** The first header that a typed getter would fail on; what is parsed on the way is kept. */
+  firstMalformed(): string | undefined {
+    if (!(this.parsedVia ??= this.parseAll("via", parseVia))?.length) return "via";
+    if (!(this.parsedFrom ??= parseAddress(this.index.first("from") ?? ""))) return "from";
+    if (!(this.parsedTo ??= parseAddress(this.index.first("to") ?? ""))) return "to";
+    if (!(this.parsedCSeq ??= parseCSeq(this.index.first("cseq") ?? ""))) return "cseq";
+    if (!(this.parsedContacts ??= this.addresses("contact"))) return "contact";
+    if (!(this.parsedRoutes ??= this.addresses("route"))) return "route";
+    if (!(this.parsedRecordRoutes ??= this.addresses("record-route"))) return "record-route";
+    return undefined;
+  }
+
+  private addresses(key: string): readonly Address[] | undefined {
+    if (this.index.find(key) === -1) return NO_ADDRESSES;
+    if (key === "contact" && this.contactIsWildcard && this.index.all(key).length === 1) return NO_ADDRESSES;
+    return this.parseAll(key, parseAddress);
+  }
+
+  /** Every value of a list header; undefined when one of them is malformed. */
+  private parseAll<T>(key: string, parse: (text: string) => T | undefined): readonly T[] | undefined {
+    const all: T[] = [];
+    for (let line = this.index.find(key); line !== -1; line = this.index.find(key, line + 1)) {
+      for (const value of splitOutside(this.index.value(line), ",") ?? [""]) {
+        const parsed = parse(value);
+        if (parsed === undefined) return undefined;
+        all.push(parsed);
+      }
+    }
+    return all;
   }
 
   private number(key: string): number | undefined {
@@ -161,14 +191,9 @@ export class SipMessage implements StartLine {
     const number = Number(value);
     return number > 0xffff_ffff ? undefined : number;
   }
-
-  private once<T>(key: string, parse: () => T): T {
-    if (this.cache.has(key)) return this.cache.get(key) as T;
-    const value = parse();
-    this.cache.set(key, value);
-    return value;
-  }
 }
+
+const NO_ADDRESSES: readonly Address[] = [];
 
 /** RFC 3261 §8.1.1.5: the number is below 2^31. */
 export function parseCSeq(text: string): CSeq | undefined {

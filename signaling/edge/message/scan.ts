@@ -97,7 +97,8 @@ export class HeaderIndex {
     );
   }
 
-  private value(line: number): string {
+  /** A line's value, unfolded. */
+  value(line: number): string {
     const raw = this.text.slice(this.starts[line], this.ends[line]);
     return raw.includes("\r\n") ? raw.replace(/[ \t]*\r\n[ \t]+/g, " ").trim() : raw;
   }

@@ -82,8 +82,10 @@ export function answerMalformed(failure: ParseFailure): string | undefined {
   if (["from", "to", "call-id", "cseq", "via"].some((name) => message.header(name) === undefined))
     return undefined;
   try {
-    void message.topVia;
-    return buildResponse(message, { status: failure.status, reason: failure.reason });
+    // The response is sent where its top Via says.
+    return message.topVia.host === ""
+      ? undefined
+      : buildResponse(message, { status: failure.status, reason: failure.reason });
   } catch {
     return undefined;
   }

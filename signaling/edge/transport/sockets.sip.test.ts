@@ -84,7 +84,7 @@ describe("UDP", () => {
     peer.send("\0\0\0\0", port);
     peer.send("garbage", port);
     peer.send(options("Content-Length: 1\r\n"), port);
-    expect(await peer.reply()).toMatch(/^SIP\/2.0 400 Repeated content-length/);
+    expect(await peer.reply()).toMatch(/^SIP\/2.0 400 Repeated Content-Length/);
     peer.send(options(), port);
     expect(await peer.reply()).toMatch(/^SIP\/2.0 200/);
     expect(sockets.counters).toMatchObject({ malformed: 2, keepalive: 1, received: 3 });
