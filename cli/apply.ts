@@ -6,7 +6,7 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import type { Provision } from "#state/directory/provision.ts";
 import { connect } from "#state/redis/connection.ts";
 import { readReady } from "./up/ready.ts";
-import { tell } from "./command-line.ts";
+import { tell } from "./tell.ts";
 
 /** `crossband apply`: validates a provisioning file and writes it. Resolves with the exit code. */
 export async function apply(config: Config, file: string, checkOnly: boolean): Promise<number> {

@@ -1,4 +1,4 @@
-import { tell } from "./command-line.ts";
+import { tell } from "./tell.ts";
 
 /** A benchmark prints its own report and resolves with the exit code: 0 when it holds its limit. */
 export interface Benchmark {

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { listFields, loadConfig, type Config } from "#common/config.ts";
 import { CrossbandError } from "#common/errors.ts";
 import type { Role } from "#state/instance/instance.ts";
+import { tell } from "./tell.ts";
 
 const ROLES: Readonly<Record<Role, string>> = {
   signaling: "SIP server and call control; run as many as you like, they share the SIP ports",
@@ -119,9 +120,4 @@ function environmentHelp(): string {
 function describeError(error: unknown): string {
   if (error instanceof CrossbandError) return `crossband: ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-/** Writes one line to a terminal. The only places that print for people are in `cli/`. */
-export function tell(stream: NodeJS.WritableStream, line: string): void {
-  stream.write(`${line}\n`);
 }

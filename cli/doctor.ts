@@ -7,7 +7,7 @@ import type { Config } from "#common/config.ts";
 import { createLogger } from "#common/log.ts";
 import { connect } from "#state/redis/connection.ts";
 import { workerPath } from "../scripts/mediasoup-worker/worker-path.mjs";
-import { tell } from "./command-line.ts";
+import { tell } from "./tell.ts";
 import { readReady } from "./up/ready.ts";
 
 interface Finding {

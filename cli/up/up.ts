@@ -9,7 +9,7 @@ import type { Provision } from "#state/directory/provision.ts";
 import { clusterSecret } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
 import { readProvision } from "../apply.ts";
-import { tell } from "../command-line.ts";
+import { tell } from "../tell.ts";
 import { startEmbeddedRedis, type EmbeddedRedis } from "../redis/embedded-redis.ts";
 import { workerPath } from "../../scripts/mediasoup-worker/worker-path.mjs";
 import { DEMO_CHANNEL, demoProvision } from "./demo.ts";
