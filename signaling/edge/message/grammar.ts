@@ -51,6 +51,9 @@ export function parseParams(text: string): Params | undefined {
   const trimmed = text.trim();
   if (trimmed === "") return NO_PARAMS;
   if (!trimmed.startsWith(";")) return undefined;
+  const only = /^;([A-Za-z0-9\-._]+)=([A-Za-z0-9\-.!%*_+~:]+)$/.exec(trimmed);
+  // Nearly every header has one parameter: tag or branch.
+  if (only) return new Map([[(only[1] ?? "").toLowerCase(), only[2] ?? ""]]);
   const parts = splitOutside(trimmed.slice(1), ";");
   if (!parts) return undefined;
   const params = new Map<string, string>();

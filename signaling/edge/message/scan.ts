@@ -4,6 +4,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 const SPACE = 0x20;
 const TAB = 0x09;
+const COLON = 0x3a;
 
 export interface ScanLimits {
   readonly maxHeaders: number;
@@ -139,38 +140,38 @@ export function scan(text: string, limits: ScanLimits): Scan {
   if (lineEnd > limits.maxLineBytes) return fail("start line too long", 414);
   if (hasLineBreak(startLine)) return fail("stray line break");
   let at = lineEnd + 2;
+  let lf = text.indexOf("\n", at);
+  let cr = text.indexOf("\r", at);
   for (;;) {
     if (at >= length) return fail("no blank line behind the headers");
-    if (text.charCodeAt(at) === CR && text.charCodeAt(at + 1) === LF)
-      return { ok: true, startLine, index: index(at + 2) };
-    if (keys.length >= limits.maxHeaders) return fail("too many headers", 513);
-    let end = text.indexOf("\r\n", at);
-    if (end === -1) return fail("header without line end");
-    for (
-      let next = text.charCodeAt(end + 2);
-      next === SPACE || next === TAB;
-      next = text.charCodeAt(end + 2)
-    ) {
-      end = text.indexOf("\r\n", end + 2);
-      if (end === -1) return fail("header without line end");
+    // A line ends with CRLF that no white space follows; any other CR or LF would let a value pass for two headers further on.
+    let folded = false;
+    while (cr !== -1 && lf === cr + 1 && cr !== at && isBlank(text.charCodeAt(lf + 1))) {
+      folded = true;
+      cr = text.indexOf("\r", lf);
+      lf = text.indexOf("\n", lf + 1);
     }
-    if (end - at > limits.maxLineBytes) return fail("header too long", 513);
-    const colon = text.indexOf(":", at);
-    if (colon === -1 || colon > end) return fail("header without colon");
-    let nameEnd = colon;
-    while (nameEnd > at && isBlank(text.charCodeAt(nameEnd - 1))) nameEnd--;
-    const name = text.slice(at, nameEnd);
-    if (!isToken(name)) return fail("header name is no token");
-    let start = colon + 1;
-    while (start < end && isLws(text.charCodeAt(start))) start++;
-    let stop = end;
-    while (stop > start && isLws(text.charCodeAt(stop - 1))) stop--;
-    if (hasStrayBreak(text, start, stop)) return fail("stray line break");
-    keys.push(headerKey(name));
+    if (cr === -1 || lf !== cr + 1)
+      return fail(cr === -1 && lf === -1 ? "header without line end" : "stray line break");
+    if (cr === at) return { ok: true, startLine, index: index(at + 2) };
+    if (keys.length >= limits.maxHeaders) return fail("too many headers", 513);
+    if (cr - at > limits.maxLineBytes) return fail("header too long", 513);
+    let nameEnd = at;
+    while (isTokenCode(text.charCodeAt(nameEnd))) nameEnd++;
+    let start = nameEnd;
+    while (isBlank(text.charCodeAt(start))) start++;
+    if (nameEnd === at || text.charCodeAt(start) !== COLON) return fail("header name is no token");
+    start++;
+    while (start < cr && (folded ? isLws : isBlank)(text.charCodeAt(start))) start++;
+    let stop = cr;
+    while (stop > start && (folded ? isLws : isBlank)(text.charCodeAt(stop - 1))) stop--;
+    keys.push(headerKey(text.slice(at, nameEnd)));
     nameStarts.push(at);
     starts.push(start);
     ends.push(stop);
-    at = end + 2;
+    at = lf + 1;
+    cr = text.indexOf("\r", at);
+    lf = text.indexOf("\n", at);
   }
 }
 
@@ -178,25 +179,8 @@ const isBlank = (code: number): boolean => code === SPACE || code === TAB;
 const isLws = (code: number): boolean => code === SPACE || code === TAB || code === CR || code === LF;
 const hasLineBreak = (text: string): boolean => text.includes("\r") || text.includes("\n");
 
-/** A CR or LF that is not part of a fold (CRLF and white space) would let a value pass for two headers further on. */
-function hasStrayBreak(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) {
-    const code = text.charCodeAt(i);
-    if (code === LF) return true;
-    if (code !== CR) continue;
-    if (text.charCodeAt(i + 1) !== LF || !isBlank(text.charCodeAt(i + 2))) return true;
-    i += 2;
-  }
-  return false;
-}
-
-function isToken(name: string): boolean {
-  if (name.length === 0) return false;
-  for (let i = 0; i < name.length; i++) {
-    const code = name.charCodeAt(i);
-    // Letters, digits, hyphen and the rest of RFC 3261 §25.1 token, cheapest test first.
-    if ((code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x2d) continue;
-    if (!/[0-9.!%*_+`'~]/.test(name[i] ?? "")) return false;
-  }
-  return true;
-}
+/** RFC 3261 §25.1 token, by character code. */
+const TOKEN_CODES: readonly boolean[] = Array.from({ length: 256 }, (_, code) =>
+  /[A-Za-z0-9\-.!%*_+`'~]/.test(String.fromCharCode(code)),
+);
+const isTokenCode = (code: number): boolean => TOKEN_CODES[code] === true;
