@@ -106,8 +106,10 @@ export const configSchema = z.strictObject({
         unit: "s",
         reason: "how long a called phone rings before 480",
       }),
-      emergencyGroup: field(z.string().optional(), { reason: "talk group that urn:service:sos reaches; without it such calls get 404" }),
-    maxMessageBytes: field(count.min(4_096).max(65_535).default(65_535), {
+      emergencyGroup: field(z.string().optional(), {
+        reason: "talk group that urn:service:sos reaches; without it such calls get 404",
+      }),
+      maxMessageBytes: field(count.min(4_096).max(65_535).default(65_535), {
         unit: "bytes",
         reason: "longest SIP message accepted",
       }),

@@ -14,7 +14,11 @@ export const fetchBindings = (redis: ScriptClient, user: string): Promise<Bindin
   script(redis, { bindings: bindingsKey(user) }, {});
 
 /** Drops one binding whose connection is known to be gone. A registration made since under the same key stays. */
-export async function forgetBinding(redis: ForgetClient, user: string, { key, expiresAtMs }: Pick<Binding, "key" | "expiresAtMs">): Promise<void> {
+export async function forgetBinding(
+  redis: ForgetClient,
+  user: string,
+  { key, expiresAtMs }: Pick<Binding, "key" | "expiresAtMs">,
+): Promise<void> {
   const field = await redis.hget(bindingsKey(user), key);
   if (field?.startsWith(`${expiresAtMs} `) === true) await redis.hdel(bindingsKey(user), key);
 }

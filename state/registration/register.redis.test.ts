@@ -16,15 +16,27 @@ afterAll(async () => {
   await redis.quit();
 });
 
-const contactOf = (uri: string, q = 1_000): Contact => ({ uri, q, flow: { transport: "udp", host: "192.0.2.7", port: 5070 } });
-const bind = (uri: string, seconds = 60, q?: number): Change => ({ key: uri, seconds, contact: contactOf(uri, q) });
-const send = (cseq: number, changes: readonly Change[] | "all", callId = "c1") => register(redis, { user, callId, cseq, changes });
+const contactOf = (uri: string, q = 1_000): Contact => ({
+  uri,
+  q,
+  flow: { transport: "udp", host: "192.0.2.7", port: 5070 },
+});
+const bind = (uri: string, seconds = 60, q?: number): Change => ({
+  key: uri,
+  seconds,
+  contact: contactOf(uri, q),
+});
+const send = (cseq: number, changes: readonly Change[] | "all", callId = "c1") =>
+  register(redis, { user, callId, cseq, changes });
 const boundUris = async () => (await fetchBindings(redis, user)).map(({ uri }) => uri);
 
 describe("register.lua (RFC 3261 §10.3)", () => {
   it("binds a contact for as long as was granted and tells it", async () => {
     const result = await send(1, [bind("sip:a@192.0.2.7", 60)]);
-    expect(result).toMatchObject({ outcome: "bound", bindings: [{ ...contactOf("sip:a@192.0.2.7"), key: "sip:a@192.0.2.7", expiresInS: 60 }] });
+    expect(result).toMatchObject({
+      outcome: "bound",
+      bindings: [{ ...contactOf("sip:a@192.0.2.7"), key: "sip:a@192.0.2.7", expiresInS: 60 }],
+    });
     expect(await redis.pttl(bindingsKey(user))).toBeGreaterThan(59_000);
   });
 
@@ -64,7 +76,10 @@ describe("register.lua (RFC 3261 §10.3)", () => {
 
   it("answers a retransmission as it answered the first", async () => {
     await send(1, [bind("sip:a@x")]);
-    expect(await send(1, [bind("sip:a@x")])).toMatchObject({ outcome: "bound", bindings: [{ uri: "sip:a@x" }] });
+    expect(await send(1, [bind("sip:a@x")])).toMatchObject({
+      outcome: "bound",
+      bindings: [{ uri: "sip:a@x" }],
+    });
   });
 
   it("keeps at most ten contacts: the one that ends first gives way", async () => {
@@ -85,7 +100,12 @@ describe("register.lua (RFC 3261 §10.3)", () => {
   });
 
   it("keeps spaces, quotes and non-ASCII of a contact as they came", async () => {
-    const contact: Contact = { ...contactOf("sip:a@x"), userAgent: 'Phone "\u00e9" 1 2', instanceId: "<urn:uuid:1>", regId: 1 };
+    const contact: Contact = {
+      ...contactOf("sip:a@x"),
+      userAgent: 'Phone "\u00e9" 1 2',
+      instanceId: "<urn:uuid:1>",
+      regId: 1,
+    };
     await send(1, [{ key: "i:<urn:uuid:1>|1", seconds: 60, contact }]);
     expect(await fetchBindings(redis, user)).toMatchObject([contact]);
   });

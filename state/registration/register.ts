@@ -22,8 +22,7 @@ export interface Registration {
 }
 
 export type RegisterOutcome =
-  | { readonly outcome: "bound"; readonly bindings: readonly Binding[] }
-  | { readonly outcome: "out-of-order" };
+  { readonly outcome: "bound"; readonly bindings: readonly Binding[] } | { readonly outcome: "out-of-order" };
 
 const script = defineScript({
   source: new URL("./register.lua", import.meta.url),
@@ -43,7 +42,10 @@ const script = defineScript({
 });
 
 /** Applies one REGISTER. The same one twice (a retransmission) gives the same answer. */
-export const register = (redis: ScriptClient, { user, callId, cseq, changes }: Registration): Promise<RegisterOutcome> =>
+export const register = (
+  redis: ScriptClient,
+  { user, callId, cseq, changes }: Registration,
+): Promise<RegisterOutcome> =>
   script(
     redis,
     { bindings: bindingsKey(user) },
@@ -53,7 +55,9 @@ export const register = (redis: ScriptClient, { user, callId, cseq, changes }: R
       wildcard: changes === "all" ? 1 : 0,
       max: MAX_BINDINGS,
       changes: JSON.stringify(
-        changes === "all" ? [] : changes.flatMap(({ key, seconds, contact }) => [key, seconds, JSON.stringify(contact)]),
+        changes === "all"
+          ? []
+          : changes.flatMap(({ key, seconds, contact }) => [key, seconds, JSON.stringify(contact)]),
       ),
     },
   );

@@ -13,7 +13,12 @@ const hashes = (user: string, password: string) => ({
 });
 
 /** What a correct client sends back. */
-function answer(algorithm: "MD5" | "SHA-256", password: string, nonce = makeNonce(secret, realm, now), user = "alice"): string {
+function answer(
+  algorithm: "MD5" | "SHA-256",
+  password: string,
+  nonce = makeNonce(secret, realm, now),
+  user = "alice",
+): string {
   const name = algorithm === "MD5" ? "md5" : "sha256";
   const ha2 = hash(name, "REGISTER:sip:crossband.local");
   const response = hash(name, `${hashes(user, password)[name]}:${nonce}:00000001:abc:auth:${ha2}`);
@@ -28,7 +33,8 @@ const parsed = (header: string): Credentials => {
 
 describe("digest authentication (RFC 8760, RFC 7616)", () => {
   const known = hashes("alice", "secret");
-  const verify = (header: string, atMs = now) => verifyDigest(parsed(header), "REGISTER", known, secret, atMs);
+  const verify = (header: string, atMs = now) =>
+    verifyDigest(parsed(header), "REGISTER", known, secret, atMs);
 
   it("challenges with SHA-256 first, MD5 second, both with qop=auth", () => {
     const [first, second, ...rest] = challenges(realm, secret, now, false, false);
@@ -85,7 +91,9 @@ describe("credentials header", () => {
   });
 
   it("reads quoted pairs and odd spacing", () => {
-    expect(parsed(good.replace('"alice"', String.raw`"al\"ice"`).replace("Digest ", "digest   ")).username).toBe('al"ice');
+    expect(
+      parsed(good.replace('"alice"', String.raw`"al\"ice"`).replace("Digest ", "digest   ")).username,
+    ).toBe('al"ice');
   });
 
   it("picks the credentials of our realm among several (RFC 3261 §22.3)", () => {
@@ -97,7 +105,7 @@ describe("credentials header", () => {
   it.each([
     ["Basic YWxpY2U6c2VjcmV0", "not-digest"],
     ["Digest ", "malformed"],
-    ["Digest username=\"alice", "malformed"],
+    ['Digest username="alice', "malformed"],
     [good.replace("qop=auth, ", ""), "qop"],
     [good.replace("qop=auth", "qop=auth-int"), "qop"],
     [good.replace("algorithm=MD5", "algorithm=MD5-sess"), "algorithm"],

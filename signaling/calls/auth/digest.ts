@@ -42,17 +42,29 @@ export function parseCredentials(header: string): Credentials | CredentialsFault
   // A client that was sent qop must use it (RFC 3261 §22.4 item 8), which keeps chosen-plaintext attacks out.
   if (get("qop").toLowerCase() !== "auth") return "qop";
   const credentials: Credentials = {
-    username: get("username"), realm: get("realm"), nonce: get("nonce"), uri: get("uri"),
-    response: get("response").toLowerCase(), algorithm, cnonce: get("cnonce"), nc: get("nc"),
+    username: get("username"),
+    realm: get("realm"),
+    nonce: get("nonce"),
+    uri: get("uri"),
+    response: get("response").toLowerCase(),
+    algorithm,
+    cnonce: get("cnonce"),
+    nc: get("nc"),
   };
   const complete = credentials.username !== "" && credentials.uri !== "" && credentials.cnonce !== "";
   return complete && /^[0-9a-f]{8}$/i.test(credentials.nc) ? credentials : "malformed";
 }
 
 /** The credentials for our realm among several headers (RFC 3261 §22.3), or why there are none. */
-export function credentialsFor(realm: string, headers: readonly string[]): Credentials | CredentialsFault | undefined {
+export function credentialsFor(
+  realm: string,
+  headers: readonly string[],
+): Credentials | CredentialsFault | undefined {
   const parsed = headers.map(parseCredentials);
-  return parsed.find((one) => typeof one === "object" && one.realm === realm) ?? parsed.find((one) => typeof one === "string");
+  return (
+    parsed.find((one) => typeof one === "object" && one.realm === realm) ??
+    parsed.find((one) => typeof one === "string")
+  );
 }
 
 /**
@@ -60,11 +72,18 @@ export function credentialsFor(realm: string, headers: readonly string[]): Crede
  *
  * @param legacyFirst for clients that look at the first challenge only and know MD5 alone, as SIP.js does
  */
-export function challenges(realm: string, secret: string, nowMs: number, stale: boolean, legacyFirst: boolean): string[] {
+export function challenges(
+  realm: string,
+  secret: string,
+  nowMs: number,
+  stale: boolean,
+  legacyFirst: boolean,
+): string[] {
   const nonce = makeNonce(secret, realm, nowMs);
   const order = legacyFirst ? algorithms.toReversed() : algorithms;
   return order.map(
-    (algorithm) => `Digest realm="${realm}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale ? ", stale=true" : ""}`,
+    (algorithm) =>
+      `Digest realm="${realm}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale ? ", stale=true" : ""}`,
   );
 }
 
@@ -75,7 +94,11 @@ export type DigestVerdict = "ok" | "stale" | "wrong";
  * (`known` undefined) as for a wrong password.
  */
 export function verifyDigest(
-  credentials: Credentials, method: string, known: PasswordHashes | undefined, secret: string, nowMs: number,
+  credentials: Credentials,
+  method: string,
+  known: PasswordHashes | undefined,
+  secret: string,
+  nowMs: number,
 ): DigestVerdict {
   const { algorithm, username, realm, nonce, uri, nc, cnonce, response } = credentials;
   const hash = (text: string) => createHash(hashOf[algorithm]).update(text).digest("hex");
@@ -89,7 +112,8 @@ export function verifyDigest(
   return verdict === "stale" ? "stale" : "ok";
 }
 
-const decoy = (secret: string, username: string) => createHmac("sha256", secret).update(`decoy\0${username}`).digest("hex");
+const decoy = (secret: string, username: string) =>
+  createHmac("sha256", secret).update(`decoy\0${username}`).digest("hex");
 
 function equal(expected: string, given: string): boolean {
   const [a, b] = [Buffer.from(expected, "latin1"), Buffer.from(given, "latin1")];

@@ -6,7 +6,12 @@ describe("limit on wrong passwords", () => {
     const clock = { ms: 0, now: () => clock.ms };
     return { clock, limit: createFailureLimit(clock) };
   };
-  const fail = (limit: ReturnType<typeof createFailureLimit>, times: number, host = "192.0.2.1", name = "alice") => {
+  const fail = (
+    limit: ReturnType<typeof createFailureLimit>,
+    times: number,
+    host = "192.0.2.1",
+    name = "alice",
+  ) => {
     for (let i = 0; i < times; i++) limit.fail(host, name);
   };
 

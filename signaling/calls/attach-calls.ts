@@ -1,0 +1,93 @@
+import { networkInterfaces } from "node:os";
+import { systemClock } from "#common/clock.ts";
+import { openDirectoryCache } from "#state/directory/directory.ts";
+import type { RoleContext } from "#state/instance/role.ts";
+import { fetchBindings, forgetBinding } from "#state/registration/fetch-bindings.ts";
+import type { Rpc } from "#state/rpc/rpc.ts";
+import type { SipHandler, SipPort } from "#signaling/sip-port/sip-port.ts";
+import type { Registry } from "prom-client";
+import { createAuthenticator } from "./auth/authenticator.ts";
+import { createFailureLimit } from "./auth/failure-limit.ts";
+import { createCallControl } from "./call-control.ts";
+import { createCallRunner } from "./call/call-runner.ts";
+import { createCallDirectory } from "./directory.ts";
+import { watchEndedLegs } from "./leg-ended.ts";
+import { createMediaClient } from "./media/media-client.ts";
+import { createPlacement } from "./media/place.ts";
+import { createMessageRelay } from "./message/relay-message.ts";
+import { createCallMetrics } from "./metrics.ts";
+import { createRegistrar } from "./registrar/registrar.ts";
+
+export interface AttachOptions {
+  readonly context: RoleContext;
+  /** The SIP server that calls arrive at; a step of ours begins there too. */
+  readonly port: Pick<SipPort, "begin">;
+  readonly rpc: Pick<Rpc, "call">;
+  readonly registry: Registry;
+}
+
+export interface Calls {
+  readonly handler: SipHandler;
+  /** Begins to act on what other processes announce. Call once traffic is let in. */
+  watch(): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** Builds call control over a SIP port, Redis and the media tier. */
+export function createCalls({ context, port, rpc, registry }: AttachOptions): Calls {
+  const { config, log, redis, secret } = context;
+  const clock = systemClock;
+  const metrics = createCallMetrics(registry);
+  const cache = openDirectoryCache(redis, context.openBlocking());
+  const directory = createCallDirectory({
+    redis, cache, clock, domain: config.sip.domain, addresses: addressesOf(context), emergencyGroup: config.sip.emergencyGroup,
+  }); // prettier-ignore
+  const bindings = (user: string) => fetchBindings(redis, user);
+  const authenticator = createAuthenticator({
+    secret, clock, bindings, limit: createFailureLimit(clock), user: directory.user, challengeInvite: config.sip.challengeInvite,
+  }); // prettier-ignore
+  const media = createMediaClient(rpc, createPlacement(redis, clock), log);
+  const unbind = (user: string, key: string, expiresAtMs: number) =>
+    forgetBinding(redis, user, { key, expiresAtMs });
+  const runner = createCallRunner({ clock, log, metrics, media, port, unbind });
+  const handler = createCallControl({
+    log, clock, metrics, directory, authenticator, runner, bindings,
+    registrar: createRegistrar({ redis, authenticator, metrics, maxSeconds: config.sip.registrationSeconds }),
+    messages: createMessageRelay({ runner, metrics, bindings, membersOf: directory.membersOf, maxMessageBytes: config.sip.maxMessageBytes }),
+    ringMs: config.sip.ringSeconds * 1_000,
+  }); // prettier-ignore
+  let unwatch: (() => void) | undefined;
+  return {
+    handler,
+    watch() {
+      unwatch ??= watchEndedLegs(context.openBlocking(), log, (leg) =>
+        port.begin(leg.replace(/\.\d+$/, ""), (step) =>
+          runner.advance(step, { type: "leg-ended", leg, atMs: clock.now() }),
+        ),
+      );
+    },
+    close() {
+      unwatch?.();
+      unwatch = undefined;
+      cache.close();
+    },
+  };
+}
+
+const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
+/** Hosts in a request-URI that mean us besides the domain: where we listen, and what we advertise. */
+function addressesOf({ config }: RoleContext): ReadonlySet<string> {
+  const addresses = new Set([config.host.toLowerCase()]);
+  const advertised = config.sip.advertised
+    ?.replace(/:\d+$/, "")
+    .replace(/^\[|\]$/g, "")
+    .toLowerCase();
+  if (advertised !== undefined) addresses.add(advertised);
+  if (WILDCARDS.has(config.host))
+    for (const list of Object.values(networkInterfaces()))
+      for (const { address } of list ?? []) addresses.add(address);
+  if (config.host === "127.0.0.1" || WILDCARDS.has(config.host)) addresses.add("localhost");
+  return addresses;
+}

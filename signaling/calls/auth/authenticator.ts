@@ -1,0 +1,112 @@
+import type { Clock } from "#common/clock.ts";
+import type { User } from "#state/directory/provision.ts";
+import type { Binding } from "#state/registration/binding.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import { parseUri } from "#signaling/edge/message/uri.ts";
+import { addresseeOf, isOwnHost, type OwnHosts } from "#signaling/calls/routing/address.ts";
+import type { HeaderList } from "#signaling/calls/capabilities.ts";
+import type { Flow } from "#signaling/sip-port/sip-port.ts";
+import { challenges, credentialsFor, verifyDigest } from "./digest.ts";
+import type { FailureLimit } from "./failure-limit.ts";
+
+export type Identity =
+  | { readonly outcome: "known"; readonly user: User; readonly by: "digest" | "registration" }
+  | {
+      readonly outcome: "refused";
+      readonly cause: "no-credentials" | "stale" | "wrong" | "malformed" | "limit";
+      readonly status: number;
+      readonly headers: HeaderList;
+    };
+
+export interface AuthenticatorOptions {
+  readonly secret: string;
+  readonly clock: Pick<Clock, "now">;
+  readonly limit: FailureLimit;
+  readonly user: (id: string) => Promise<User | undefined>;
+  readonly bindings: (user: string) => Promise<readonly Binding[]>;
+  readonly challengeInvite: "unregistered" | "always";
+}
+
+export interface Authenticator {
+  /** Proof by digest, as a registrar asks for it: 401 (RFC 3261 §22.2). */
+  prove(message: SipMessage, source: Flow, own: OwnHosts): Promise<Identity>;
+  /**
+   * Who a caller is. One whose registration came over this very flow is taken at its word (unless `challengeInvite` is
+   * "always"); everyone else is asked with 407, as towards a caller we stand in the path of the callee (§22.3).
+   */
+  identify(message: SipMessage, source: Flow, own: OwnHosts): Promise<Identity>;
+}
+
+export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+  const { secret, clock, limit } = options;
+
+  const check = async (
+    message: SipMessage,
+    source: Flow,
+    own: OwnHosts,
+    proxy: boolean,
+  ): Promise<Identity> => {
+    const now = clock.now();
+    const status = proxy ? 407 : 401;
+    // Browsers run SIP.js, which reads the first challenge only and knows MD5 alone.
+    const legacyFirst = source.transport === "ws" || source.transport === "wss";
+    const ask = (cause: "no-credentials" | "stale" | "wrong" | "malformed"): Identity => ({
+      outcome: "refused", cause, status,
+      headers: challenges(own.domain, secret, now, cause === "stale", legacyFirst).map((value) => [proxy ? "Proxy-Authenticate" : "WWW-Authenticate", value] as const),
+    }); // prettier-ignore
+    const credentials = credentialsFor(
+      own.domain,
+      message.headers(proxy ? "proxy-authorization" : "authorization"),
+    );
+    if (credentials === undefined) return ask("no-credentials");
+    if (typeof credentials === "string") return ask("malformed");
+    const { username } = credentials;
+    const waitS = limit.waitSeconds(source.host, username);
+    if (waitS > 0)
+      return { outcome: "refused", cause: "limit", status: 503, headers: [["Retry-After", String(waitS)]] };
+    const user = await options.user(username);
+    const sound = sameResource(credentials.uri, message, own);
+    const verdict = verifyDigest(credentials, message.method, user?.ha1, secret, now);
+    if (verdict === "stale") return ask("stale");
+    if (verdict === "wrong" || !sound || !user) {
+      limit.fail(source.host, username);
+      return ask("wrong");
+    }
+    limit.succeed(source.host, username);
+    return { outcome: "known", user, by: "digest" };
+  };
+
+  return {
+    prove: (message, source, own) => check(message, source, own, false),
+    async identify(message, source, own) {
+      const from = addresseeOf(message.from.uri, own);
+      const trusting =
+        options.challengeInvite === "unregistered" && message.header("proxy-authorization") === undefined;
+      if (trusting && from.kind === "name") {
+        const user = await options.user(from.name);
+        if (user && (await options.bindings(user.id)).some(({ flow }) => isSameFlow(flow, source)))
+          return { outcome: "known", user, by: "registration" };
+      }
+      return check(message, source, own, true);
+    },
+  };
+}
+
+/** The same socket of the peer: for streams the same connection too. */
+export const isSameFlow = (a: Flow, b: Flow): boolean =>
+  a.transport === b.transport &&
+  a.host === b.host &&
+  a.port === b.port &&
+  a.connection === b.connection &&
+  a.instance === b.instance;
+
+/**
+ * RFC 7616 §3.4.6: the digest's uri must name what the request is for. Some clients write the domain, or the address they
+ * send to, in place of the request-URI; both are ours and so the same.
+ */
+function sameResource(digestUri: string, message: SipMessage, own: OwnHosts): boolean {
+  if (digestUri === message.uri) return true;
+  const uri = parseUri(digestUri);
+  if (!uri || (uri.scheme !== "sip" && uri.scheme !== "sips") || !isOwnHost(own, uri.host)) return false;
+  return uri.user === undefined || uri.user === message.requestUri?.user;
+}

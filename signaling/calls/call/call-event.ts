@@ -1,0 +1,93 @@
+import type { GroupPolicy, LegAnswer, Member } from "#common/media-control.ts";
+import type { Flow, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type { Refusal } from "./effect.ts";
+
+interface At {
+  /** When it was handled, epoch ms. */
+  readonly atMs: number;
+}
+
+/** A caller who may call, as the handler found out before the call had a record. */
+interface Invite extends At {
+  readonly leg: LegId;
+  readonly txn: TxnId;
+  readonly caller: Member;
+  /** The caller is a browser: an offer of ours must suit WebRTC. */
+  readonly webrtc: boolean;
+  /** Undefined: the caller wants our offer. */
+  readonly sdp: string | undefined;
+}
+
+export interface GroupInvite extends Invite {
+  readonly type: "group-invite";
+  readonly policy: GroupPolicy;
+}
+
+/** One contact of the callee. */
+export interface Destination {
+  readonly uri: string;
+  readonly flow: Flow;
+  readonly webrtc: boolean;
+  /** Names the registration, so that a dead one can be forgotten. */
+  readonly key: string;
+  readonly expiresAtMs: number;
+}
+
+export interface UserInvite extends Invite {
+  readonly type: "user-invite";
+  readonly callee: Omit<Member, "kind">;
+  /** name-addr of both ends as the callee sees them. */
+  readonly from: string;
+  readonly to: string;
+  readonly destinations: readonly Destination[];
+  readonly ringMs: number;
+}
+
+/** What happens to a call that has a record. */
+export type CallEvent = At &
+  (
+    | { readonly type: "ack"; readonly leg: LegId; readonly sdp: string | undefined }
+    | { readonly type: "ack-timeout"; readonly leg: LegId }
+    | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId }
+    | { readonly type: "bye"; readonly leg: LegId; readonly txn: TxnId }
+    /** re-INVITE, or UPDATE (RFC 3311). */
+    | {
+        readonly type: "offer";
+        readonly method: "INVITE" | "UPDATE";
+        readonly leg: LegId;
+        readonly txn: TxnId;
+        readonly sdp: string | undefined;
+      }
+    /** INFO or MESSAGE inside the dialog; `digit` when it is a telephone key. */
+    | {
+        readonly type: "info";
+        readonly method: "INFO" | "MESSAGE";
+        readonly leg: LegId;
+        readonly txn: TxnId;
+        readonly digit: string | undefined;
+        readonly body: string;
+        readonly contentType: string | undefined;
+      }
+    | {
+        readonly type: "response";
+        readonly leg: LegId;
+        readonly method: string;
+        readonly status: number;
+        readonly local: boolean;
+        readonly sdp: string | undefined;
+      }
+    /** The media tier took what it was asked. */
+    | {
+        readonly type: "described";
+        readonly leg: LegId;
+        readonly revision: number;
+        readonly description: LegAnswer["description"];
+      }
+    | { readonly type: "refused"; readonly leg: LegId; readonly revision: number; readonly refusal: Refusal }
+    | { readonly type: "closed"; readonly leg: LegId }
+    /** The media tier gave up on a leg. */
+    | { readonly type: "leg-ended"; readonly leg: LegId }
+    | { readonly type: "timer"; readonly timer: string }
+  );
+
+export type EventOf<T extends CallEvent["type"]> = Extract<CallEvent, { type: T }>;

@@ -1,0 +1,204 @@
+import type { Clock } from "#common/clock.ts";
+import type { Logger } from "#common/log.ts";
+import type { Step as Decision } from "#common/machine.ts";
+import { NO_MEDIA, type MediaClient, type MediaOutcome } from "#signaling/calls/media/media-client.ts";
+import { stepMessageRelay, type MessageRelay } from "#signaling/calls/message/message-relay.machine.ts";
+import type { CallMetrics } from "#signaling/calls/metrics.ts";
+import type { CallId, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
+import type { CallEvent } from "./call-event.ts";
+import { sip, type Effect, type MediaRequest } from "./effect.ts";
+import { repeatGroupCall, stepGroupCall, type GroupCall } from "./group-call.machine.ts";
+import { stepUserCall } from "./user-call.machine.ts";
+import { repeatUserCall, type UserCall } from "./user-call.ts";
+
+/** Whatever a call's record may hold. */
+export type AnyCall = GroupCall | UserCall | MessageRelay;
+
+export interface CallRunnerOptions {
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Logger;
+  readonly metrics: CallMetrics;
+  readonly media: MediaClient;
+  readonly port: Pick<SipPort, "begin">;
+  /** Drops a registered contact whose connection is gone. */
+  readonly unbind: (user: string, key: string, expiresAtMs: number) => Promise<void>;
+}
+
+export interface CallRunner {
+  /** Adopts the first step of a call. */
+  start(step: Step, decision: Decision<AnyCall, Effect>): void;
+  /** Takes an event to the call's machine. */
+  advance(step: Step, event: CallEvent): Promise<void>;
+  /** Does again what a dead process may not have done. */
+  repeat(step: Step): Promise<void>;
+}
+
+/** A call that stands lives until somebody hangs up; this only bounds what nobody will ever end. */
+const STANDING_TTL_MS = 30 * 24 * 3_600_000;
+/** A call in setup or teardown. */
+const PASSING_TTL_MS = 15 * 60_000;
+
+const STANDING: ReadonlySet<AnyCall["name"]> = new Set(["joined", "talking"]);
+
+/** The thin shell around the call machines: loads, steps, saves, and carries out their effects. */
+export function createCallRunner({
+  clock,
+  log,
+  metrics,
+  media,
+  port,
+  unbind,
+}: CallRunnerOptions): CallRunner {
+  const adopt = (step: Step, { state, effects }: Decision<AnyCall, Effect>, before?: AnyCall): void => {
+    if (state.name === "gone") step.save(undefined);
+    else if (state !== before) step.save(state, STANDING.has(state.name) ? STANDING_TTL_MS : PASSING_TTL_MS);
+    if (before?.name !== state.name)
+      step.after(() => {
+        note(step.callId, state, before);
+      });
+    for (const effect of effects) carryOut(step, effect);
+  };
+
+  const note = (callId: CallId, state: AnyCall, before: AnyCall | undefined): void => {
+    log.debug({ callId, kind: state.kind, from: before?.name, to: state.name }, "call stepped");
+    if (state.kind === "message") return;
+    if (before === undefined) metrics.call(state.kind, "started");
+    else if (STANDING.has(state.name)) metrics.call(state.kind, "answered");
+  };
+
+  const carryOut = (step: Step, effect: Effect): void => {
+    const { callId } = step;
+    switch (effect.do) {
+      case "sip":
+        step.command(effect.command);
+        return;
+      case "timer":
+        step.timer(effect.timer, effect.atMs);
+        return;
+      case "detail": {
+        const { detail } = effect;
+        step.cdr(detail);
+        step.after(() => {
+          metrics.call(detail.kind, detail.cause);
+          log.info(
+            {
+              callId,
+              kind: detail.kind,
+              cause: detail.cause,
+              status: detail.status,
+              durationMs: detail.durationMs,
+            },
+            "call ended",
+          );
+        });
+        return;
+      }
+      case "media":
+        step.after(() => {
+          ask(callId, effect.request);
+        });
+        return;
+      case "unbind":
+        step.after(() => {
+          unbind(effect.user, effect.key, effect.expiresAtMs).catch((error: unknown) => {
+            log.warn({ callId, error: String(error) }, "dead contact not forgotten");
+          });
+        });
+    }
+  };
+
+  /** Asks the media tier and brings what it says back to the call, on whatever record it has then. */
+  const ask = (callId: CallId, request: MediaRequest): void => {
+    const told = async () => {
+      const outcome = await media.run(request);
+      if (outcome.outcome !== "done") {
+        const status = outcome.outcome === "refused" ? outcome.refusal.status : NO_MEDIA.status;
+        metrics.mediaError(status);
+        log.warn(
+          { callId, leg: request.leg, op: request.op, outcome: outcome.outcome, status },
+          "media request failed",
+        );
+      }
+      const event = mediaEvent(request, outcome, clock.now());
+      if (event) await port.begin(callId, (step) => runner.advance(step, event));
+    };
+    told().catch((error: unknown) => {
+      // The timer `media`, or the instance that adopts the call, asks again.
+      log.error({ callId, leg: request.leg, error: String(error) }, "media answer not taken in");
+    });
+  };
+
+  const runner: CallRunner = {
+    start: (step, decision) => {
+      adopt(step, decision);
+    },
+    async advance(step, event) {
+      const call = await step.load<AnyCall>();
+      const decision = call && stepCall(call, event);
+      if (decision) adopt(step, decision, call);
+      else for (const effect of withoutCall(event)) carryOut(step, effect);
+    },
+    async repeat(step) {
+      const call = await step.load<AnyCall>();
+      if (!call || call.kind === "message") return;
+      log.info({ callId: step.callId, kind: call.kind, name: call.name }, "call adopted");
+      for (const effect of call.kind === "group" ? repeatGroupCall(call) : repeatUserCall(call))
+        carryOut(step, effect);
+    },
+  };
+  return runner;
+}
+
+function stepCall(call: AnyCall, event: CallEvent): Decision<AnyCall, Effect> | undefined {
+  switch (call.kind) {
+    case "group":
+      return stepGroupCall(call, event);
+    case "user":
+      return stepUserCall(call, event);
+    case "message":
+      return stepMessageRelay(call, event);
+  }
+}
+
+/** The answer to what no call expects any more: requests are answered, a late 2xx is taken down (RFC 3261 §13.2.2.4). */
+export function withoutCall(event: CallEvent): Effect[] {
+  switch (event.type) {
+    case "bye":
+      return [sip({ type: "reply", txn: event.txn, status: 200 })];
+    case "offer":
+    case "info":
+      return [sip({ type: "reply", txn: event.txn, status: 481 })];
+    case "response": {
+      const late = event.method === "INVITE" && event.status >= 200 && event.status < 300;
+      return late
+        ? [sip({ type: "ack", leg: event.leg }), sip({ type: "in-dialog", leg: event.leg, method: "BYE" })]
+        : [];
+    }
+    default:
+      return [];
+  }
+}
+
+/** What a media answer is to the call; a digit's is nothing to it. */
+function mediaEvent(request: MediaRequest, outcome: MediaOutcome, atMs: number): CallEvent | undefined {
+  const { leg } = request;
+  switch (request.op) {
+    case "put": {
+      const { revision } = request.body;
+      if (outcome.outcome === "done")
+        return { type: "described", leg, revision, description: outcome.answer.description, atMs };
+      return {
+        type: "refused",
+        leg,
+        revision,
+        refusal: outcome.outcome === "refused" ? outcome.refusal : NO_MEDIA,
+        atMs,
+      };
+    }
+    case "delete":
+      // Unreachable: the timer asks again until its tries are used up.
+      return outcome.outcome === "unreachable" ? undefined : { type: "closed", leg, atMs };
+    case "digit":
+      return undefined;
+  }
+}

@@ -1,0 +1,58 @@
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
+import type { CallEvent } from "./call-event.ts";
+import { digitOfInfo } from "./dtmf-info.ts";
+import { SDP } from "./effect.ts";
+
+/** The session description of a message, when it has one. */
+export const sdpOf = (message: SipMessage): string | undefined =>
+  message.hasBody && message.contentType === SDP ? message.body : undefined;
+
+/** What a SIP event is to a call that has a record; undefined for a request that belongs to none. */
+export function callEventOf(event: SipEvent, atMs: number): CallEvent | undefined {
+  switch (event.type) {
+    case "ack":
+      return { type: "ack", leg: event.leg, sdp: sdpOf(event.message), atMs };
+    case "ack-timeout":
+      return { type: "ack-timeout", leg: event.leg, atMs };
+    case "cancel":
+      return { type: "cancel", leg: event.leg, txn: event.txn, atMs };
+    case "response": {
+      const { leg, method, status, local, message } = event;
+      return { type: "response", leg, method, status, local, sdp: sdpOf(message), atMs };
+    }
+    case "request":
+      return requestEvent(event, atMs);
+  }
+}
+
+function requestEvent(
+  { leg, txn, message }: Extract<SipEvent, { type: "request" }>,
+  atMs: number,
+): CallEvent | undefined {
+  const { method } = message;
+  switch (method) {
+    case "BYE":
+      return { type: "bye", leg, txn, atMs };
+    case "INVITE":
+    case "UPDATE":
+      return { type: "offer", method, leg, txn, sdp: sdpOf(message), atMs };
+    case "INFO":
+    case "MESSAGE": {
+      const { body } = message;
+      const contentType = message.hasBody ? message.contentType : undefined;
+      return {
+        type: "info",
+        method,
+        leg,
+        txn,
+        digit: digitOfInfo(contentType, body),
+        body,
+        contentType,
+        atMs,
+      };
+    }
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,201 @@
+import type { Step } from "#common/machine.ts";
+import type { GroupPolicy, LegAnswer, Member } from "#common/media-control.ts";
+import type { LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type { Destination } from "./call-event.ts";
+import { sdpBody, sip, type CallDetail, type Effect, type EndCause } from "./effect.ts";
+import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
+import { owedTxn, repeatPut, type MediaLeg } from "./media-leg.ts";
+
+/** One contact of the callee that is called. */
+export interface Branch extends Destination {
+  readonly leg: LegId;
+  readonly state:
+    /** The media tier makes the offer for it. */
+    | "offering"
+    /** INVITE sent. */
+    | "calling"
+    /** Answered; its answer is with the media tier. */
+    | "accepting"
+    | "won"
+    /** Failed with `status`, or cancelled. */
+    | "over";
+  readonly status?: number;
+}
+
+/** An offer/answer exchange passed on from one side to the other. */
+export type Relay =
+  /** Sent to the other side; `txn` is answered with what it says. */
+  | {
+      readonly phase: "asked";
+      readonly by: LegId;
+      readonly txn: TxnId;
+      readonly method: "INVITE" | "UPDATE";
+      readonly offered: boolean;
+    }
+  /** Answered; ACK awaited. `held`: the other side's 2xx waits for the answer in it. */
+  | { readonly phase: "acking"; readonly by: LegId; readonly held: boolean };
+
+interface Base {
+  readonly kind: "user";
+  readonly call: string;
+  readonly caller: Member;
+  readonly callee: string;
+  /** The caller's leg. */
+  readonly leg: LegId;
+  readonly from: string;
+  readonly to: string;
+  readonly startMs: number;
+  /** Set when both sides' audio goes through the media tier: the group made for this call. */
+  readonly policy?: GroupPolicy;
+  /** With `policy`: a media leg for each side, and for each contact while it is called. */
+  readonly media: readonly MediaLeg[];
+  /** Media legs that are on their way out; the media tier has yet to say that they are gone. */
+  readonly leaving: readonly LegId[];
+}
+
+/** A call between two users: a back-to-back user agent that forks to every contact of the callee. */
+export type UserCall =
+  | (Base & {
+      readonly name: "calling";
+      readonly txn: TxnId;
+      readonly offered: boolean;
+      readonly branches: readonly Branch[];
+      /** What the media tier says to the caller, kept until the callee answers. */
+      readonly answer?: LegAnswer["description"];
+      /** Last provisional status the caller was told. */
+      readonly told?: number;
+    })
+  | (Base & {
+      readonly name: "talking";
+      readonly answerMs: number;
+      readonly peer: LegId;
+      readonly relay?: Relay;
+    })
+  /** Over and recorded; waits for those that are leaving. */
+  | (Base & { readonly name: "ended"; readonly tries: number })
+  | (Base & { readonly name: "gone" });
+
+export type Calling = Extract<UserCall, { name: "calling" }>;
+export type Talking = Extract<UserCall, { name: "talking" }>;
+export type UserStep = Step<UserCall, Effect>;
+
+export const to = (state: UserCall, ...effects: Effect[]): UserStep => ({ state, effects });
+export const reply = (txn: TxnId, status: number, headers: [string, string][] = []): Effect =>
+  sip({ type: "reply", txn, status, headers });
+export const bye = (leg: LegId): Effect => sip({ type: "in-dialog", leg, method: "BYE" });
+export const ack = (leg: LegId, sdp?: string): Effect => sip({ type: "ack", leg, ...sdpBody(sdp) });
+export const cancel = (leg: LegId): Effect => sip({ type: "cancel", leg });
+
+export const otherLeg = (state: Talking, leg: LegId): LegId => (leg === state.leg ? state.peer : state.leg);
+export const mediaOf = (state: UserCall, leg: LegId): MediaLeg | undefined =>
+  state.media.find((one) => one.leg === leg);
+
+export const withMedia = <S extends UserCall>(state: S, leg: MediaLeg): S => ({
+  ...state,
+  media: state.media.map((one) => (one.leg === leg.leg ? leg : one)),
+});
+
+export const withBranch = (state: Calling, branch: Branch): Calling => ({
+  ...state,
+  branches: state.branches.map((one) => (one.leg === branch.leg ? branch : one)),
+});
+
+const deletions = (legs: readonly LegId[], policy: GroupPolicy | undefined): Effect[] =>
+  policy ? legs.map((leg) => ({ do: "media", request: { op: "delete", leg, group: policy.id } })) : [];
+
+/** Has media legs removed. */
+export function removeMedia<S extends UserCall>(
+  state: S,
+  gone: ReadonlySet<LegId>,
+): { state: S; effects: Effect[] } {
+  const legs = state.media.filter(({ leg }) => gone.has(leg)).map(({ leg }) => leg);
+  if (legs.length === 0) return { state, effects: [] };
+  const media = state.media.filter(({ leg }) => !gone.has(leg));
+  return {
+    state: { ...state, media, leaving: [...state.leaving, ...legs] },
+    effects: deletions(legs, state.policy),
+  };
+}
+
+/** Gives up the contacts that are still called, but one. */
+export function giveUpOthers(state: Calling, winner?: LegId): { state: Calling; effects: Effect[] } {
+  const others = state.branches.filter((branch) => branch.leg !== winner && branch.state !== "over");
+  const gone = new Set(others.map(({ leg }) => leg));
+  const branches = state.branches.map((branch): Branch =>
+    gone.has(branch.leg) ? { ...branch, state: "over" } : branch,
+  );
+  const removed = removeMedia({ ...state, branches }, gone);
+  const told = others.flatMap((branch) => {
+    if (branch.state === "calling") return cancel(branch.leg);
+    // It has answered and is not settled with the media tier.
+    return branch.state === "offering" ? [] : bye(branch.leg);
+  });
+  return { state: removed.state, effects: [...told, ...removed.effects] };
+}
+
+export interface Ending {
+  readonly atMs: number;
+  readonly cause: EndCause;
+  /** What the caller was told when the call was never answered. */
+  readonly status?: number;
+  readonly before?: readonly Effect[];
+  /** Legs of an answered call to hang up. */
+  readonly byes?: readonly LegId[];
+}
+
+/** Records the call once and takes down whatever of it still stands. */
+export function end(
+  state: Calling | Talking,
+  { atMs, cause, status = 200, before = [], byes = [] }: Ending,
+): UserStep {
+  const { kind, call, caller, callee, leg, from, to: dialled, startMs, policy } = state;
+  const answerMs = state.name === "talking" ? state.answerMs : 0;
+  const detail: CallDetail = {
+    call, kind, from: caller.id, to: callee, startMs, answerMs, endMs: atMs, durationMs: answerMs === 0 ? 0 : atMs - answerMs,
+    cause, status, legs: state.name === "talking" ? `${leg} ${state.peer}` : "",
+  }; // prettier-ignore
+  const rest = state.name === "calling" ? giveUpOthers(state) : { state, effects: unanswered(state, byes) };
+  const removed = removeMedia(rest.state, new Set(rest.state.media.map((one) => one.leg)));
+  const { leaving } = removed.state;
+  const base = {
+    kind,
+    call,
+    caller,
+    callee,
+    leg,
+    from,
+    to: dialled,
+    startMs,
+    media: [],
+    leaving,
+    ...(policy && { policy }),
+  };
+  const effects: Effect[] = [...before, ...rest.effects, ...byes.map(bye), { do: "detail", detail }];
+  if (state.name === "calling") effects.push({ do: "timer", timer: "no-answer", atMs: undefined });
+  if (leaving.length === 0) return to({ ...base, name: "gone" }, ...effects);
+  const watch: Effect = { do: "timer", timer: "media", atMs: atMs + MEDIA_RETRY_MS };
+  return to({ ...base, name: "ended", tries: 1 }, ...effects, watch, ...removed.effects);
+}
+
+/** Requests that wait for an answer which will not come now, and a 2xx that was held back (RFC 3261 §13.2.2.4, §15.1.2). */
+function unanswered(state: Talking, byes: readonly LegId[]): Effect[] {
+  const owed = state.media.flatMap((one) => owedTxn(one) ?? []);
+  const { relay } = state;
+  if (relay?.phase === "asked") owed.push(relay.txn);
+  const held = relay?.phase === "acking" && relay.held ? otherLeg(state, relay.by) : undefined;
+  return [
+    ...owed.map((txn) => reply(txn, 487)),
+    ...(held !== undefined && byes.includes(held) ? [ack(held)] : []),
+  ];
+}
+
+/** The media tier says that a leg is gone. */
+export const forgetLeaving = <S extends UserCall>(state: S, leg: LegId): S => ({
+  ...state,
+  leaving: state.leaving.filter((one) => one !== leg),
+});
+
+/** The effects of the present state, again: what a dead process may not have come to. */
+export function repeatUserCall({ policy, media, leaving }: UserCall): Effect[] {
+  return policy ? [...media.flatMap((leg) => repeatPut(leg, policy)), ...deletions(leaving, policy)] : [];
+}

@@ -1,0 +1,73 @@
+import type { ScriptClient } from "#state/redis/script.ts";
+import { register } from "#state/registration/register.ts";
+import type { Authenticator } from "#signaling/calls/auth/authenticator.ts";
+import type { CallMetrics } from "#signaling/calls/metrics.ts";
+import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts";
+import type { Headers, SipEvent, Step } from "#signaling/sip-port/sip-port.ts";
+import { changesOf, contactLine } from "./contacts.ts";
+
+export interface RegistrarOptions {
+  readonly redis: ScriptClient;
+  readonly authenticator: Authenticator;
+  readonly metrics: CallMetrics;
+  readonly maxSeconds: number;
+}
+
+type Request = Extract<SipEvent, { type: "request" }>;
+
+/** Answers REGISTER (RFC 3261 §10.3). Needs no record of its own: a retransmission gets the same answer from the bindings. */
+export function createRegistrar({ redis, authenticator, metrics, maxSeconds }: RegistrarOptions) {
+  return async ({ txn, message, source }: Request, own: OwnHosts, step: Step): Promise<void> => {
+    const answer = (outcome: string, status: number, headers: Headers = []) => {
+      step.command({ type: "reply", txn, status, headers });
+      step.after(() => {
+        metrics.registration(outcome);
+      });
+    };
+    const to = addresseeOf(message.to.uri, own);
+    const host = addresseeOf(message.requestUri, own);
+    // Items 1 and 5: whose registrar we are.
+    if (host.kind === "foreign" || host.kind === "none" || to.kind === "foreign") {
+      answer("not-here", 404);
+      return;
+    }
+    const identity = await authenticator.prove(message, source, own);
+    if (identity.outcome === "refused") {
+      step.after(() => {
+        metrics.authentication(identity.cause);
+      });
+      answer(
+        identity.cause === "no-credentials" ? "challenged" : "unauthorized",
+        identity.status,
+        identity.headers,
+      );
+      return;
+    }
+    step.after(() => {
+      metrics.authentication("ok");
+    });
+    // Item 4: everyone registers for oneself alone.
+    if (to.kind !== "name" || to.name !== identity.user.id) {
+      answer("forbidden", 403);
+      return;
+    }
+    const asked = changesOf(message, source, maxSeconds);
+    if ("status" in asked) {
+      answer("refused", asked.status, asked.headers);
+      return;
+    }
+    const { callId, cseq } = message;
+    const result = await register(redis, {
+      user: identity.user.id,
+      callId,
+      cseq: cseq.seq,
+      changes: asked.changes,
+    });
+    if (result.outcome === "out-of-order") {
+      answer("out-of-order", 500, [["Retry-After", "1"]]);
+      return;
+    }
+    const contacts = result.bindings.map((binding) => ["Contact", contactLine(binding)] as const);
+    answer(result.bindings.length > 0 ? "bound" : "unbound", 200, contacts);
+  };
+}
