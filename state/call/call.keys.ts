@@ -15,6 +15,10 @@ export const dueKey = (call: string): string => keyIn(bucketOfCall(call), "due")
 export const cdrKey = (call: string): string => keyIn(bucketOfCall(call), "cdr");
 
 /** The due set of each bucket, in order. */
-export const dueKeys: readonly string[] = Array.from({ length: BUCKETS }, (_, bucket) => keyIn(bucket, "due"));
+export const dueKeys: readonly string[] = Array.from({ length: BUCKETS }, (_, bucket) =>
+  keyIn(bucket, "due"),
+);
 /** The stream of call detail records of each bucket, in order. */
-export const cdrKeys: readonly string[] = Array.from({ length: BUCKETS }, (_, bucket) => keyIn(bucket, "cdr"));
+export const cdrKeys: readonly string[] = Array.from({ length: BUCKETS }, (_, bucket) =>
+  keyIn(bucket, "cdr"),
+);

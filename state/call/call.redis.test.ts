@@ -46,13 +46,18 @@ describe("commit-step.lua", () => {
 
   it("replaces the revision that was read", async () => {
     await commit({});
-    await expect(commit({ expected: "aaaa0001", next: { revision: "bbbb0002", body: "[]" } })).resolves.toEqual({
+    await expect(
+      commit({ expected: "aaaa0001", next: { revision: "bbbb0002", body: "[]" } }),
+    ).resolves.toEqual({
       outcome: "committed",
     });
   });
 
   it("tells that the record has gone", async () => {
-    await expect(commit({ expected: "aaaa0001" })).resolves.toEqual({ outcome: "conflict", current: undefined });
+    await expect(commit({ expected: "aaaa0001" })).resolves.toEqual({
+      outcome: "conflict",
+      current: undefined,
+    });
   });
 
   it("takes its own revision for success, so that a lost reply does no harm", async () => {

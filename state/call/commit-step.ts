@@ -51,6 +51,7 @@ export async function commitStep(redis: ScriptClient, request: CommitRequest): P
       details: request.details.join("\n"),
     },
   );
-  const ours = result.outcome === "conflict" && next !== undefined && result.current?.revision === next.revision;
+  const ours =
+    result.outcome === "conflict" && next !== undefined && result.current?.revision === next.revision;
   return ours ? { outcome: "committed" } : result;
 }

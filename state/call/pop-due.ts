@@ -1,3 +1,4 @@
+import type { RedisConnection } from "#state/redis/connection.ts";
 import { defineScript } from "#state/redis/script.ts";
 
 export interface DueCalls {
@@ -16,3 +17,12 @@ export const popDue = defineScript({
     return { nextAtMs: next === "" ? undefined : Number(next), calls };
   },
 });
+
+/** When the next call of a bucket is due, epoch ms; undefined when it has none. */
+export async function firstDue(
+  redis: Pick<RedisConnection, "zrangebyscore">,
+  key: string,
+): Promise<number | undefined> {
+  const [, score] = await redis.zrangebyscore(key, "-inf", "+inf", "WITHSCORES", "LIMIT", 0, 1);
+  return score === undefined ? undefined : Number(score);
+}

@@ -32,7 +32,9 @@ export const loadCall = async (redis: GetClient, call: string): Promise<StoredCa
  * @param origin uniform in [0, 1)
  */
 export function revisions(origin: number): () => string {
-  const prefix = Math.floor(origin * REVISIONS).toString(36).padStart(4, "0");
+  const prefix = Math.floor(origin * REVISIONS)
+    .toString(36)
+    .padStart(4, "0");
   let count = 0;
   return () => {
     count = (count + 1) % REVISIONS;

@@ -1,0 +1,38 @@
+import { isIP } from "node:net";
+import { parseUri, type SipUri } from "#signaling/edge/message/uri.ts";
+import type { Flow, Transport } from "#signaling/sip-port/sip-port.ts";
+
+/** Where a request goes: an address, or a URI whose host must be looked up first. */
+export type NextHop = { readonly flow: Flow } | { readonly uri: SipUri };
+
+const TRANSPORTS: ReadonlySet<string> = new Set(["udp", "tcp", "tls", "ws", "wss"]);
+
+/**
+ * Where to send a request to `uri`.
+ *
+ * @param peer where the other side of the dialog is known to be: used when its Contact cannot be reached, because it is
+ *   behind a socket that only the peer can open or behind an address translator (RFC 5626 §3, RFC 3581 §4)
+ * @returns undefined when the URI is none that a request can be sent to
+ */
+export function nextHop(uriText: string, peer?: Flow): NextHop | undefined {
+  const uri = parseUri(uriText);
+  if (peer && peer.connection !== undefined) return { flow: peer };
+  if (!uri || (uri.scheme !== "sip" && uri.scheme !== "sips")) return peer && { flow: peer };
+  if (isIP(uri.host) === 0) return uri.host.endsWith(".invalid") ? peer && { flow: peer } : { uri };
+  if (peer && uri.host !== peer.host && isPrivate(uri.host)) return { flow: peer };
+  const transport = transportOf(uri);
+  return { flow: { transport, host: uri.host, port: uri.port ?? (transport === "tls" ? 5061 : 5060) } };
+}
+
+/** RFC 3263 §4.1 for a numeric host. */
+function transportOf(uri: SipUri): Transport {
+  const named = uri.params.get("transport")?.toLowerCase();
+  if (uri.scheme === "sips") return named === "ws" || named === "wss" ? "wss" : "tls";
+  return named !== undefined && TRANSPORTS.has(named) ? (named as Transport) : "udp";
+}
+
+/** RFC 1918, 6598, 3927, loopback, and their IPv6 counterparts: never where a peer from elsewhere is reached. */
+const isPrivate = (host: string): boolean =>
+  /^(?:10\.|127\.|192\.168\.|169\.254\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/.test(
+    host,
+  ) || /^(?:::1$|f[cd]|fe[89ab])/i.test(host);

@@ -1,0 +1,64 @@
+import type { CallId } from "#signaling/sip-port/sip-port.ts";
+import type { CallBody } from "./record.ts";
+
+/** What this process remembers of a call: a copy that its revision protects, and the work that waits for its turn. */
+export interface CachedCall {
+  readonly call: CallId;
+  /** The record as last read or written; `absent` when there is none; undefined when it must be read. */
+  copy: { readonly revision: string; readonly body: CallBody } | "absent" | undefined;
+  busy: boolean;
+  readonly waiting: (() => void)[];
+  usedMs: number;
+  /** Up to when its deadlines have been dealt with. */
+  wokenMs: number;
+}
+
+/** How long an unused copy stays: an answered call is quiet from its ACK on, and its BYE costs one read. */
+const IDLE_MS = 4_000;
+
+/** The calls that this process is working on, least recently used first. Bounded: the oldest idle ones go. */
+export class CallCache {
+  private readonly calls = new Map<CallId, CachedCall>();
+  private readonly limit: number;
+
+  constructor(limit = 20_000) {
+    this.limit = limit;
+  }
+
+  get size(): number {
+    return this.calls.size;
+  }
+
+  get(call: CallId): CachedCall | undefined {
+    return this.calls.get(call);
+  }
+
+  /** The entry of a call, made when there is none. */
+  use(call: CallId, nowMs: number): CachedCall {
+    let entry = this.calls.get(call);
+    if (entry) this.calls.delete(call);
+    else entry = { call, copy: undefined, busy: false, waiting: [], usedMs: nowMs, wokenMs: nowMs };
+    this.calls.set(call, entry);
+    entry.usedMs = nowMs;
+    if (this.calls.size > this.limit) this.evict(1, Infinity);
+    return entry;
+  }
+
+  drop(entry: CachedCall): void {
+    if (!entry.busy) this.calls.delete(entry.call);
+  }
+
+  /** Drops what has not been used for a few seconds. */
+  sweep(nowMs: number): void {
+    this.evict(this.calls.size, nowMs - IDLE_MS);
+  }
+
+  private evict(count: number, beforeMs: number): void {
+    for (const entry of this.calls.values()) {
+      if (count === 0 || entry.usedMs > beforeMs) return;
+      if (entry.busy) continue;
+      this.calls.delete(entry.call);
+      count--;
+    }
+  }
+}

@@ -1,0 +1,237 @@
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import type { Logger } from "#common/log.ts";
+import { commitStep } from "#state/call/commit-step.ts";
+import { loadCall, revisions, type StoredCall } from "#state/call/stored-call.ts";
+import type { RedisConnection } from "#state/redis/connection.ts";
+import type { CallId, SipEvent, SipHandler, Step } from "#signaling/sip-port/sip-port.ts";
+import type { CachedCall, CallCache } from "./call-cache.ts";
+import { Draft, type Outgoing, type StepContext } from "./draft.ts";
+import type { EdgeMetrics } from "./metrics.ts";
+import { settleRequest } from "./receive-request.ts";
+import { decodeBody, emptyCall, encodeBody, type CallBody, type CallRecord } from "./record.ts";
+import { answer } from "./respond.ts";
+import { dueAt, prune, ttlOf } from "./schedule.ts";
+import { stepOf } from "./step.ts";
+
+/** What call control is asked to do in a step. */
+export type Told =
+  | { readonly event: SipEvent }
+  | { readonly timer: string }
+  | { readonly recover: true }
+  | { readonly work: (step: Step) => Promise<void> };
+
+/** One step of one call. */
+export interface Job {
+  readonly call: CallId;
+  /** `fresh`: most likely there is no record yet, and the commit tells if there is. `reload`: the copy may be old. */
+  readonly read: "cached" | "fresh" | "reload";
+  /** Changes the draft; pure, and done again when another instance was faster. */
+  decide(draft: Draft): Told | undefined;
+  /** True when nothing has to be remembered of what was decided. */
+  forgettable?(draft: Draft): boolean;
+}
+
+export interface CallRunnerOptions {
+  readonly instance: string;
+  readonly redis: RedisConnection;
+  readonly cache: CallCache;
+  readonly context: () => StepContext;
+  readonly resolve: (draft: Draft) => Promise<void>;
+  readonly metrics: EdgeMetrics;
+  readonly log: Logger;
+  /** The step is committed: its messages leave now. */
+  readonly send: (call: CallId, message: Outgoing) => void;
+  /** The record as it stands after a step. */
+  readonly settled: (entry: CachedCall, record: CallRecord | undefined) => void;
+  readonly followUp: (call: CallId, event: SipEvent) => void;
+}
+
+/** A step that lost this many races is given up; the peer sends its message again. */
+const MAX_ATTEMPTS = 5;
+/** Messages of one call that wait for their turn; more are dropped, their senders repeat them. */
+const MAX_WAITING = 64;
+
+/** Runs the steps of calls: one at a time for each call, each read, decided, committed, and only then sent. */
+export class CallRunner {
+  private handler: SipHandler | undefined;
+  private working = 0;
+  private readonly options: CallRunnerOptions;
+  private readonly nextRevision = revisions(Math.random());
+
+  constructor(options: CallRunnerOptions) {
+    this.options = options;
+  }
+
+  /** Steps under way. */
+  get active(): number {
+    return this.working;
+  }
+
+  handle(handler: SipHandler): void {
+    this.handler = handler;
+  }
+
+  /**
+   * Runs a job when those before it on the same call are done; resolves with what it sent.
+   *
+   * @throws CrossbandError STATE_UNAVAILABLE when the step could not be committed; what call control threw, for `work`
+   */
+  async run(job: Job): Promise<readonly Outgoing[]> {
+    const entry = this.options.cache.use(job.call, this.options.context().nowMs);
+    if (entry.busy) {
+      if (entry.waiting.length >= MAX_WAITING) {
+        this.options.metrics.dropped("call-queue");
+        throw new CrossbandError(ErrorCode.StateUnavailable, "too many messages wait for one call");
+      }
+      await new Promise<void>((resolve) => entry.waiting.push(resolve));
+    }
+    entry.busy = true;
+    this.working++;
+    try {
+      return await this.perform(entry, job);
+    } finally {
+      this.working--;
+      const next = entry.waiting.shift();
+      // Busy passes on to the one that waits, so that nobody slips in between.
+      if (next) next();
+      else entry.busy = false;
+    }
+  }
+
+  private async perform(entry: CachedCall, job: Job): Promise<readonly Outgoing[]> {
+    if (job.read === "reload") entry.copy = undefined;
+    else if (job.read === "fresh") entry.copy ??= "absent";
+    let current = false;
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      if (entry.copy === undefined) {
+        await this.read(entry);
+        current = true;
+      }
+      const draft = await this.decide(entry, job);
+      if (job.forgettable?.(draft) === true) return this.finish(entry, draft, undefined);
+      if (!draft.changed) {
+        // Only a commit proves that the copy was not old. What was decided without one is decided again on the record
+        // itself, but for an answer that is merely repeated.
+        if (current || draft.outgoing.some(({ retransmission }) => retransmission))
+          return this.finish(entry, draft, undefined);
+        entry.copy = undefined;
+        continue;
+      }
+      const outcome = await this.commit(entry, draft);
+      if (outcome) return this.finish(entry, draft, outcome);
+      this.options.metrics.conflict();
+      current = true;
+    }
+    throw new CrossbandError(ErrorCode.StateUnavailable, "step lost every race", { attempts: MAX_ATTEMPTS });
+  }
+
+  private async read(entry: CachedCall): Promise<void> {
+    this.options.metrics.redisRoundTrip("read");
+    try {
+      entry.copy = copyOf(await loadCall(this.options.redis, entry.call));
+    } catch (cause) {
+      throw new CrossbandError(ErrorCode.StateUnavailable, "record not read", {}, { cause });
+    }
+  }
+
+  private async decide(entry: CachedCall, job: Job): Promise<Draft> {
+    const base = baseOf(entry);
+    let draft = new Draft(base, this.options.context());
+    const told = job.decide(draft);
+    if (told) {
+      try {
+        await this.tell(told, stepOf(draft));
+      } catch (error) {
+        if ("work" in told) throw error;
+        this.options.metrics.handlerFailed();
+        this.options.log.error({ error, call: job.call, told: nameOf(told) }, "call control failed");
+        draft = new Draft(base, this.options.context());
+        job.decide(draft);
+        if ("event" in told) answerFailure(draft);
+      }
+    }
+    if (draft.lookups.length > 0) await this.options.resolve(draft);
+    settleRequest(draft);
+    return draft;
+  }
+
+  private tell(told: Told, step: Step): Promise<void> {
+    if ("work" in told) return told.work(step);
+    const { handler } = this;
+    if (!handler) return Promise.reject(new Error("no call control attached"));
+    if ("event" in told) return handler.onEvent(told.event, step);
+    return "timer" in told ? handler.onTimer(told.timer, step) : handler.recover(step);
+  }
+
+  /** Undefined after a conflict; the entry then holds what the winner wrote. */
+  private async commit(entry: CachedCall, draft: Draft): Promise<CallBody | undefined> {
+    const { context, redis, metrics, instance } = this.options;
+    const { nowMs } = context();
+    const body = { record: tidy(draft.record, instance, nowMs), state: draft.state };
+    const next: StoredCall = { revision: this.nextRevision(), body: encodeBody(body) };
+    const startedAt = performance.now();
+    metrics.redisRoundTrip("commit");
+    try {
+      const result = await commitStep(redis, {
+        call: entry.call,
+        expected: typeof entry.copy === "object" ? entry.copy.revision : undefined,
+        next,
+        ttlMs: ttlOf(body.record),
+        dueAtMs: dueAt(body.record, nowMs),
+        details: draft.details,
+      });
+      if (result.outcome === "conflict") {
+        entry.copy = copyOf(result.current);
+        return undefined;
+      }
+    } catch (cause) {
+      // Perhaps it was written and only the reply was lost: read before the next step.
+      entry.copy = undefined;
+      throw new CrossbandError(ErrorCode.StateUnavailable, "step not committed", {}, { cause });
+    }
+    metrics.committed((performance.now() - startedAt) / 1_000);
+    entry.copy = { revision: next.revision, body };
+    return body;
+  }
+
+  private finish(entry: CachedCall, draft: Draft, committed: CallBody | undefined): readonly Outgoing[] {
+    const { send, settled, followUp, metrics, log } = this.options;
+    for (const message of draft.outgoing) send(entry.call, message);
+    if (draft.ended.length > 0) metrics.ended(draft.ended);
+    settled(
+      entry,
+      committed?.record ?? (typeof entry.copy === "object" ? entry.copy.body.record : undefined),
+    );
+    for (const effect of draft.effects) {
+      try {
+        effect();
+      } catch (error) {
+        log.error({ error, call: entry.call }, "effect failed");
+      }
+    }
+    for (const event of draft.followUps) followUp(entry.call, event);
+    return draft.outgoing;
+  }
+}
+
+const copyOf = (stored: StoredCall | undefined): CachedCall["copy"] =>
+  stored ? { revision: stored.revision, body: decodeBody(stored.body) } : "absent";
+
+const baseOf = (entry: CachedCall): CallBody =>
+  typeof entry.copy === "object" ? entry.copy.body : { record: emptyCall(entry.call), state: "" };
+
+/** The record as it is stored: under our name, without what nobody will ask for again. */
+function tidy(record: CallRecord, worker: string, nowMs: number): CallRecord {
+  const legs = Object.entries(record.legs).map(([number, leg]) => [number, prune(leg, nowMs)] as const);
+  return { ...record, worker, legs: Object.fromEntries(legs) };
+}
+
+/** RFC 3261 §21.5.1: the request that call control fell over is answered all the same. */
+function answerFailure(draft: Draft): void {
+  const { request } = draft;
+  const txn = request && draft.leg(request.number)?.servers.find(({ id }) => id === request.txn);
+  if (request && txn) answer(draft, request.number, txn, { status: 500 });
+}
+
+const nameOf = (told: Told): string =>
+  "event" in told ? told.event.type : "timer" in told ? `timer ${told.timer}` : "recover";

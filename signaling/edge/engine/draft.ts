@@ -1,0 +1,95 @@
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import type { SipUri } from "#signaling/edge/message/uri.ts";
+import type { CallId, Flow, SipEvent, Transport, TxnId } from "#signaling/sip-port/sip-port.ts";
+import { legIdOf } from "./ids.ts";
+import type { CallBody, CallRecord, ClientTxn, LegRecord, ServerTxn } from "./record.ts";
+
+/** A message that leaves once the step is committed. */
+export interface Outgoing {
+  readonly flow: Flow;
+  readonly text: string;
+  readonly method: string;
+  /** 0 for requests. */
+  readonly status: number;
+  /** The transaction that is told when it cannot be sent. */
+  readonly txn?: TxnId;
+  readonly retransmission?: boolean;
+}
+
+/** What a step must know of the world; nothing in it waits. */
+export interface StepContext {
+  readonly nowMs: number;
+  /** `host:port` of the cluster for messages by this transport. */
+  advertised(transport: Transport): string;
+}
+
+/** A request whose next hop has to be looked up before it can be written. */
+export interface Lookup {
+  readonly uri: SipUri;
+  write(flow: Flow): void;
+  /** The host does not resolve. */
+  fail(): void;
+}
+
+/**
+ * The working copy of one call in one step. Everything that receives, answers and sends changes it and nothing else, so a
+ * step that lost a race is thrown away and done again on what the winner left.
+ */
+export class Draft {
+  readonly call: CallId;
+  readonly context: StepContext;
+  record: CallRecord;
+  /** JSON of call control; "" for none. */
+  state: string;
+  readonly outgoing: Outgoing[] = [];
+  readonly details: string[] = [];
+  readonly effects: (() => void)[] = [];
+  readonly lookups: Lookup[] = [];
+  /** Events that follow from commands of this step; each gets a step of its own. */
+  readonly followUps: SipEvent[] = [];
+  /** Finished transactions by kind and outcome, for counting. */
+  readonly ended: { readonly kind: ServerTxn["kind"] | ClientTxn["kind"]; readonly outcome: string }[] = [];
+  /** The request under work, so that an immediate answer need not read it back from the record. */
+  request: { readonly number: number; readonly txn: TxnId; readonly message: SipMessage } | undefined;
+  private readonly before: CallBody;
+
+  constructor(base: CallBody, context: StepContext) {
+    this.before = base;
+    this.record = base.record;
+    this.state = base.state;
+    this.call = base.record.call;
+    this.context = context;
+  }
+
+  /** True when there is something to commit. */
+  get changed(): boolean {
+    return this.record !== this.before.record || this.state !== this.before.state || this.details.length > 0;
+  }
+
+  leg(number: number): LegRecord | undefined {
+    return this.record.legs[number];
+  }
+
+  putLeg(number: number, leg: LegRecord): void {
+    this.record = { ...this.record, legs: { ...this.record.legs, [number]: leg } };
+  }
+
+  newLeg(number: number): LegRecord {
+    return { leg: legIdOf(this.call, number), servers: [], clients: [] };
+  }
+
+  /** Adds a transaction, or replaces the one of the same id. */
+  putServer(number: number, txn: ServerTxn): void {
+    const leg = this.leg(number) ?? this.newLeg(number);
+    this.putLeg(number, { ...leg, servers: [...leg.servers.filter(({ id }) => id !== txn.id), txn] });
+  }
+
+  putClient(number: number, txn: ClientTxn): void {
+    const leg = this.leg(number) ?? this.newLeg(number);
+    this.putLeg(number, { ...leg, clients: [...leg.clients.filter(({ id }) => id !== txn.id), txn] });
+  }
+
+  send(message: Outgoing): void {
+    this.outgoing.push(message);
+  }
+}

@@ -1,0 +1,189 @@
+import { dialogOfRequest, refreshTarget, refuseRequest } from "#signaling/edge/dialog/dialog.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import * as inviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
+import * as nonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
+import { responseFlow } from "#signaling/edge/transport/response-route.ts";
+import type { Flow, SipEvent } from "#signaling/sip-port/sip-port.ts";
+import type { Draft } from "./draft.ts";
+import { legIdOf, serverTxnId } from "./ids.ts";
+import type { InviteServerTxn, LegRecord, ServerTxn } from "./record.ts";
+import { answer, essentialsOf, finishAnswer, statusOf, storedRequest, writeResponse } from "./respond.ts";
+
+/** A leg has at most this many transactions of its peer at once; more are refused with 503. */
+const MAX_SERVERS = 16;
+/** Requests that begin a dialog when they succeed. */
+const DIALOG_METHODS: ReadonlySet<string> = new Set(["INVITE", "SUBSCRIBE", "REFER"]);
+
+/** What an incoming request makes of its leg; returns what call control has to be told, if anything. */
+export function receiveRequest(
+  draft: Draft,
+  number: number,
+  request: SipMessage,
+  source: Flow,
+): SipEvent | undefined {
+  if (request.method === "ACK") return receiveAck(draft, number, request);
+  if (request.method === "CANCEL") return receiveCancel(draft, number, request, source);
+  const leg = draft.leg(number);
+  const key = keyOf(request);
+  const known = leg?.servers.find((txn) => txn.key === key && txn.method === request.method);
+  if (known) return void retransmitted(draft, known);
+  if (request.to.tag === undefined) return leg ? undefined : begin(draft, number, request, source);
+  return withinDialog(draft, number, leg, request, source);
+}
+
+/** Refuses without a record: the same request refused again gets the same response. */
+export function refuse(
+  draft: Draft,
+  number: number,
+  request: SipMessage,
+  source: Flow,
+  status: number,
+  headers: readonly (readonly [string, string])[] = [],
+): undefined {
+  const flow = responseFlow(request, source);
+  const text = writeResponse(draft, legIdOf(draft.call, number), flow, request, { status, headers });
+  draft.send({ flow, text, method: request.method, status });
+}
+
+/** Keeps what later responses need, and says 100 to an INVITE that has no answer yet. Runs when the step is decided. */
+export function settleRequest(draft: Draft): void {
+  const { request } = draft;
+  const txn = request && draft.leg(request.number)?.servers.find(({ id }) => id === request.txn);
+  if (!request || !txn || txn.request !== undefined || isFinal(txn)) return;
+  draft.putServer(request.number, { ...txn, request: essentialsOf(request.message) });
+  if (txn.kind === "invite-server" && txn.response === undefined) sendTrying(draft, txn, request.message);
+}
+
+/** Branch and sent-by (RFC 3261 §17.2.3). */
+export function keyOf({ topVia: { branch, host, port } }: SipMessage): string {
+  return `${branch ?? ""}|${host}:${port ?? ""}`;
+}
+
+const isFinal = (txn: ServerTxn): boolean =>
+  txn.state.name === "completed" || txn.state.name === "accepted" || txn.state.name === "confirmed";
+
+function newTxn(draft: Draft, number: number, request: SipMessage, source: Flow): ServerTxn {
+  const { seq, method } = request.cseq;
+  const id = serverTxnId(legIdOf(draft.call, number), seq);
+  const base = { id, method, seq, key: keyOf(request), flow: responseFlow(request, source) };
+  draft.request = { number, txn: id, message: request };
+  return method === "INVITE"
+    ? { ...base, kind: "invite-server", state: { name: "proceeding" } }
+    : { ...base, kind: "server", state: { name: "trying" } };
+}
+
+function begin(draft: Draft, number: number, request: SipMessage, source: Flow): SipEvent {
+  const leg = draft.newLeg(number);
+  const dialog = DIALOG_METHODS.has(request.method) ? { dialog: dialogOfRequest(request, source) } : {};
+  const txn = newTxn(draft, number, request, source);
+  draft.putLeg(number, { ...leg, ...dialog, servers: [txn] });
+  return { type: "request", leg: leg.leg, txn: txn.id, dialog: false, message: request, source };
+}
+
+function withinDialog(
+  draft: Draft,
+  number: number,
+  leg: LegRecord | undefined,
+  request: SipMessage,
+  source: Flow,
+): SipEvent | undefined {
+  if (!leg?.dialog) return refuse(draft, number, request, source, 481);
+  if (request.method === "INVITE" && request.cseq.seq === leg.doneInvite) return undefined;
+  const refusal =
+    refuseRequest(leg.dialog, request) ?? (request.method === "INVITE" ? glare(leg) : undefined);
+  // §14.2: a second INVITE before the first is answered.
+  const retryAfter = refusal === 500 ? ([["Retry-After", "1"]] as const) : [];
+  if (refusal !== undefined) return refuse(draft, number, request, source, refusal, retryAfter);
+  if (leg.servers.length >= MAX_SERVERS)
+    return refuse(draft, number, request, source, 503, [["Retry-After", "2"]]);
+  const refreshes =
+    request.method === "INVITE" || request.method === "UPDATE" || request.method === "SUBSCRIBE";
+  const dialog = {
+    ...(refreshes ? refreshTarget(leg.dialog, request) : leg.dialog),
+    remoteSeq: request.cseq.seq,
+    // The peer is where its latest request came from: a new socket or a new translation of its address.
+    flow: source,
+  };
+  if (request.method === "BYE") endDialog(draft, number, { ...leg, dialog: { ...dialog, state: "ended" } });
+  else draft.putLeg(number, { ...leg, dialog });
+  const txn = newTxn(draft, number, request, source);
+  draft.putServer(number, txn);
+  return { type: "request", leg: leg.leg, txn: txn.id, dialog: true, message: request, source };
+}
+
+/** §15.1.2: a BYE ends the dialog, and an INVITE that is still open in it gets 487. */
+function endDialog(draft: Draft, number: number, leg: LegRecord): void {
+  draft.putLeg(number, leg);
+  for (const txn of leg.servers)
+    if (txn.kind === "invite-server" && txn.state.name === "proceeding")
+      answer(draft, number, txn, { status: 487 });
+}
+
+/** RFC 3261 §14.2: another INVITE of either side is under way. */
+function glare(leg: LegRecord): 491 | 500 | undefined {
+  if (leg.servers.some(({ kind, state }) => kind === "invite-server" && state.name === "proceeding"))
+    return 500;
+  const ours = leg.clients.some(
+    ({ kind, state }) =>
+      kind === "invite-client" && ["calling", "proceeding", "cancelling"].includes(state.name),
+  );
+  return ours ? 491 : undefined;
+}
+
+function retransmitted(draft: Draft, txn: ServerTxn): void {
+  const step =
+    txn.kind === "invite-server"
+      ? inviteServer.step(txn.state, { type: "invite" })
+      : nonInviteServer.step(txn.state, { type: "request" });
+  if (!step || txn.state.name === "terminated") return;
+  const { response: text, flow, method } = txn;
+  if (text !== undefined) draft.send({ flow, text, method, status: statusOf(text), retransmission: true });
+  else if (txn.kind === "invite-server" && txn.request !== undefined) sendTrying(draft, txn);
+}
+
+function sendTrying(draft: Draft, txn: InviteServerTxn, request?: SipMessage): void {
+  const text = tryingOf(draft, txn, request);
+  if (text !== undefined) draft.send({ flow: txn.flow, text, method: "INVITE", status: 100 });
+}
+
+function tryingOf(draft: Draft, txn: InviteServerTxn, message?: SipMessage): string | undefined {
+  const request = message ?? storedRequest(txn);
+  return request && writeResponse(draft, "", txn.flow, request, { status: 100 });
+}
+
+function receiveCancel(
+  draft: Draft,
+  number: number,
+  request: SipMessage,
+  source: Flow,
+): SipEvent | undefined {
+  const key = keyOf(request);
+  const leg = draft.leg(number);
+  const txn = leg?.servers.find((known) => known.key === key && known.kind === "invite-server");
+  if (!leg || txn?.kind !== "invite-server") return refuse(draft, number, request, source, 481);
+  refuse(draft, number, request, source, 200);
+  const step = inviteServer.step(txn.state, { type: "cancel", nowMs: draft.context.nowMs });
+  if (!step) return undefined;
+  finishAnswer(draft, number, { ...txn, state: step.state }, { status: 487 });
+  return { type: "cancel", leg: leg.leg, txn: txn.id };
+}
+
+/** The ACK of a 2xx has a branch of its own: what it shares with the INVITE is the CSeq number (§13.2.2.4, §17.1.1.3). */
+function receiveAck(draft: Draft, number: number, request: SipMessage): SipEvent | undefined {
+  const leg = draft.leg(number);
+  const txn = leg?.servers.find(({ kind, seq }) => kind === "invite-server" && seq === request.cseq.seq);
+  if (!leg || txn?.kind !== "invite-server") return undefined;
+  const step = inviteServer.step(txn.state, { type: "ack", nowMs: draft.context.nowMs });
+  if (!step) return undefined;
+  if (step.state.name !== "terminated") {
+    const { response: _sent, ...rest } = txn;
+    draft.putServer(number, { ...rest, state: step.state });
+    return undefined;
+  }
+  draft.putLeg(number, {
+    ...leg,
+    servers: leg.servers.filter(({ id }) => id !== txn.id),
+    doneInvite: txn.seq,
+  });
+  return { type: "ack", leg: leg.leg, message: request };
+}

@@ -1,0 +1,156 @@
+import {
+  dialogOfResponse,
+  identityOf,
+  refreshTarget,
+  routeOf,
+  type DialogRecord,
+} from "#signaling/edge/dialog/dialog.ts";
+import { nextHop } from "#signaling/edge/dialog/next-hop.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import * as inviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
+import * as nonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
+import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
+import { parseOwn, writeHopByHop, writeRequest } from "./compose.ts";
+import type { Draft } from "./draft.ts";
+import { branchOf, type BranchAddress } from "./ids.ts";
+import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "./record.ts";
+import { cancelNow, resendAck } from "./send-request.ts";
+
+/** What a response makes of the transaction that its branch names; returns what call control has to be told, if anything. */
+export function receiveResponse(
+  draft: Draft,
+  { number, seq }: BranchAddress,
+  response: SipMessage,
+): SipEvent | undefined {
+  const leg = draft.leg(number);
+  const txn = leg?.clients.find((client) => client.seq === seq);
+  // The answer to a CANCEL carries the INVITE's branch and says nothing: the INVITE's own response counts (§9.1).
+  if (!leg || !txn || response.cseq.method !== txn.method) return undefined;
+  return txn.kind === "invite-client"
+    ? ofInvite(draft, number, leg, txn, response)
+    : ofNonInvite(draft, number, leg, txn, response);
+}
+
+function ofInvite(
+  draft: Draft,
+  number: number,
+  leg: LegRecord,
+  txn: InviteClientTxn,
+  response: SipMessage,
+): SipEvent | undefined {
+  const { status } = response;
+  const step = inviteClient.step(txn.state, { type: "response", status, nowMs: draft.context.nowMs });
+  if (!step) return undefined;
+  if (isFork(txn, response)) return void dropFork(draft, leg, response);
+  const changed = step.state !== txn.state;
+  let next: InviteClientTxn = { ...txn, state: step.state };
+  if (changed && step.state.name === "accepted") next = { ...next, toTag: response.to.tag ?? "" };
+  if (changed) draft.putClient(number, next);
+  let told: SipEvent | undefined;
+  for (const effect of step.effects)
+    switch (effect.do) {
+      case "tell":
+        updateDialog(draft, number, response);
+        told = tell(draft, leg, txn, response);
+        break;
+      case "ack":
+        ackFailure(draft, number, next, response);
+        break;
+      case "cancel":
+        cancelNow(draft, txn);
+        break;
+      case "resendAck":
+        resendAck(draft, txn);
+        break;
+      case "report":
+        break;
+    }
+  return told;
+}
+
+function ofNonInvite(
+  draft: Draft,
+  number: number,
+  leg: LegRecord,
+  txn: NonInviteClientTxn,
+  response: SipMessage,
+): SipEvent | undefined {
+  const step = nonInviteClient.step(txn.state, {
+    type: "response",
+    status: response.status,
+    nowMs: draft.context.nowMs,
+  });
+  if (!step) return undefined;
+  // The answered request is needed no more.
+  draft.putClient(number, { ...txn, state: step.state, ...(response.status >= 200 ? { request: "" } : {}) });
+  const current = draft.leg(number);
+  if (current?.dialog && response.status >= 200 && response.status < 300) {
+    if (txn.method === "UPDATE")
+      draft.putLeg(number, { ...current, dialog: refreshTarget(current.dialog, response) });
+    else if (txn.method === "SUBSCRIBE" || txn.method === "REFER")
+      draft.putLeg(number, { ...current, dialog: dialogOfResponse(current.dialog, response) });
+  }
+  return tell(draft, leg, txn, response);
+}
+
+function tell(draft: Draft, leg: LegRecord, txn: ClientTxn, response: SipMessage): SipEvent | undefined {
+  const { status } = response;
+  if (status === 100) return undefined;
+  if (status >= 200) draft.ended.push({ kind: txn.kind, outcome: `${Math.floor(status / 100)}xx` });
+  return {
+    type: "response",
+    leg: leg.leg,
+    txn: txn.id,
+    method: txn.method,
+    status,
+    message: response,
+    local: false,
+  };
+}
+
+function updateDialog(draft: Draft, number: number, response: SipMessage): void {
+  const leg = draft.leg(number);
+  if (!leg?.dialog || response.status === 100) return;
+  if (response.status < 300) {
+    draft.putLeg(number, { ...leg, dialog: dialogOfResponse(leg.dialog, response) });
+  } else if (leg.dialog.state === "early") {
+    // Nothing came of it. A further attempt (credentials, another target) starts without a remote tag (§8.1.3.5).
+    const { remoteTag: _tag, target: _target, ...dialog } = leg.dialog;
+    draft.putLeg(number, { ...leg, dialog: { ...dialog, routes: [] } });
+  }
+}
+
+function ackFailure(draft: Draft, number: number, txn: InviteClientTxn, response: SipMessage): void {
+  const invite = parseOwn(txn.request);
+  const text = txn.ack ?? (invite && writeHopByHop("ACK", invite, response.header("to")));
+  if (text === undefined) return;
+  if (txn.ack === undefined) draft.putClient(number, { ...txn, request: "", ack: text });
+  draft.send({ flow: txn.flow, text, method: "ACK", status: 0 });
+}
+
+const isFork = (txn: InviteClientTxn, response: SipMessage): boolean =>
+  txn.state.name === "accepted" &&
+  response.status >= 200 &&
+  response.status < 300 &&
+  txn.toTag !== (response.to.tag ?? "");
+
+/** §13.2.2.4: a second 2xx made a dialog that nobody wants: it is acknowledged and ended at once. */
+function dropFork(draft: Draft, leg: LegRecord, response: SipMessage): void {
+  if (!leg.dialog) return;
+  const { remoteTag: _tag, target: _target, ...base } = leg.dialog;
+  const dialog: DialogRecord = dialogOfResponse({ ...base, state: "early" }, response);
+  const { uri, routes, hop } = routeOf(dialog);
+  const next = nextHop(hop, dialog.routes.length === 0 ? dialog.flow : undefined);
+  if (!next || !("flow" in next)) return;
+  const plan = { uri, routes, flow: next.flow, ...identityOf(dialog, leg.leg), callId: dialog.callId };
+  const { seq } = response.cseq;
+  for (const [method, at] of [
+    ["ACK", seq],
+    ["BYE", seq + 1],
+  ] as const) {
+    const branch = `${branchOf(leg.leg, at, true)}${dialog.remoteTag ?? ""}`;
+    const text = writeRequest(draft.context, { ...plan, method, branch, seq: at });
+    draft.send({ flow: next.flow, text, method, status: 0 });
+  }
+  draft.ended.push({ kind: "invite-client", outcome: "fork" });
+}

@@ -1,0 +1,96 @@
+import type { CallId, Flow, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type { DialogRecord } from "#signaling/edge/dialog/dialog.ts";
+import type * as InviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
+import type * as InviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
+import type * as NonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
+import type * as NonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
+
+/**
+ * Everything that an instance must know to carry on with a call. Plain JSON: it lives in Redis, and whatever process the
+ * next message meets reads it there. Messages in it are the bytes that were sent, or the headers that an answer needs.
+ */
+export interface CallRecord {
+  readonly call: CallId;
+  /** The instance that committed last: whose death leaves an unfinished call to others. */
+  readonly worker: string;
+  readonly legs: Readonly<Record<string, LegRecord>>;
+  /** Call control's timers: name → epoch ms. */
+  readonly timers: Readonly<Record<string, number>>;
+  /** How long call control lets the record live untouched. */
+  readonly ttlMs?: number;
+}
+
+export interface LegRecord {
+  readonly leg: LegId;
+  readonly dialog?: DialogRecord;
+  readonly servers: readonly ServerTxn[];
+  readonly clients: readonly ClientTxn[];
+  /** CSeq of the last INVITE of the peer that is over and done: what still arrives of it is absorbed. */
+  readonly doneInvite?: number;
+}
+
+interface ServerTxnBase {
+  readonly id: TxnId;
+  readonly method: string;
+  readonly seq: number;
+  /** Branch and sent-by: what a retransmission and a CANCEL have in common with the request. */
+  readonly key: string;
+  /** Where responses go. */
+  readonly flow: Flow;
+  /** The request without its body and what no response repeats; dropped with the response when nobody needs them. */
+  readonly request?: string;
+  /** The last response as it was sent. */
+  readonly response?: string;
+}
+export type InviteServerTxn = ServerTxnBase & {
+  readonly kind: "invite-server";
+  readonly state: InviteServer.State;
+};
+export type NonInviteServerTxn = ServerTxnBase & {
+  readonly kind: "server";
+  readonly state: NonInviteServer.State;
+};
+export type ServerTxn = InviteServerTxn | NonInviteServerTxn;
+
+interface ClientTxnBase {
+  readonly id: TxnId;
+  readonly method: string;
+  readonly seq: number;
+  readonly flow: Flow;
+  /** The request as it was sent. */
+  readonly request: string;
+}
+export type InviteClientTxn = ClientTxnBase & {
+  readonly kind: "invite-client";
+  readonly state: InviteClient.State;
+  /** The ACK as it was sent, for responses that come again, and where to. */
+  readonly ack?: string;
+  readonly ackFlow?: Flow;
+  /** To-tag of the 2xx that made the dialog; others are forks. */
+  readonly toTag?: string;
+};
+export type NonInviteClientTxn = ClientTxnBase & {
+  readonly kind: "client";
+  readonly state: NonInviteClient.State;
+};
+export type ClientTxn = InviteClientTxn | NonInviteClientTxn;
+
+/** A record as text: the edge's part, then call control's, which is passed through unread. */
+export interface CallBody {
+  readonly record: CallRecord;
+  /** JSON of call control; "" for none. */
+  readonly state: string;
+}
+
+/** JSON never holds a line feed, so one divides the two parts. */
+const DIVIDER = "\n";
+
+export const encodeBody = ({ record, state }: CallBody): string => JSON.stringify(record) + DIVIDER + state;
+
+export function decodeBody(body: string): CallBody {
+  const at = body.indexOf(DIVIDER);
+  return { record: JSON.parse(body.slice(0, at)) as CallRecord, state: body.slice(at + 1) };
+}
+
+/** The record of a call that nobody has written yet. */
+export const emptyCall = (call: CallId): CallRecord => ({ call, worker: "", legs: {}, timers: {} });

@@ -1,0 +1,62 @@
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import { parseBranch } from "./ids.ts";
+import { ALLOW, KNOWN_METHODS } from "./respond.ts";
+
+export interface Refusal {
+  readonly status: number;
+  readonly headers?: readonly (readonly [string, string])[];
+}
+
+const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS);
+const SCHEMES: ReadonlySet<string> = new Set(["sip", "sips", "tel", "urn"]);
+/** Option tags that a request may require of us (RFC 3261 §8.2.2.3): what the registrar and the transport do. */
+const EXTENSIONS: ReadonlySet<string> = new Set(["path", "outbound"]);
+
+/** Why a request is refused before anybody looks at it (RFC 3261 §8.2.1, §8.2.2); undefined when it is not. */
+export function screen(request: SipMessage): Refusal | undefined {
+  if (!METHODS.has(request.method)) return { status: 405, headers: [["Allow", ALLOW]] };
+  if (request.method === "ACK" || request.method === "CANCEL") return undefined;
+  const unsupported = request.headers("require").filter((tag) => !EXTENSIONS.has(tag.toLowerCase()));
+  if (unsupported.length > 0) return { status: 420, headers: [["Unsupported", unsupported.join(", ")]] };
+  if (request.to.tag !== undefined) return undefined;
+  if (!SCHEMES.has(request.requestUri?.scheme ?? "")) return { status: 416 };
+  // Our own branch on top: the request was sent to the cluster by the cluster.
+  if (parseBranch(request.topVia.branch)) return { status: 482 };
+  // What is made of this request would be its next hop (§16.3 point 3); OPTIONS and REGISTER end here.
+  if (request.maxForwards === 0 && request.method !== "OPTIONS" && request.method !== "REGISTER")
+    return { status: 483 };
+  return undefined;
+}
+
+/**
+ * Requests that came by two ways (RFC 3261 §8.2.2.2): same Call-ID, From-tag and CSeq, another branch, while the first is
+ * unanswered. Known to one process only: with several, a forked request that meets two of them rings twice.
+ */
+export class MergeGuard {
+  private readonly ongoing = new Map<string, string>();
+  private readonly limit: number;
+
+  constructor(limit = 10_000) {
+    this.limit = limit;
+  }
+
+  /** The call that this request began when it came the first time, if that was another one. */
+  other(request: SipMessage, call: string): string | undefined {
+    const key = mergeKeyOf(request);
+    const known = this.ongoing.get(key);
+    if (known !== undefined && known !== call) return known;
+    if (known === undefined) {
+      const oldest = this.ongoing.size >= this.limit ? this.ongoing.keys().next().value : undefined;
+      if (oldest !== undefined) this.ongoing.delete(oldest);
+      this.ongoing.set(key, call);
+    }
+    return undefined;
+  }
+
+  forget(request: SipMessage): void {
+    this.ongoing.delete(mergeKeyOf(request));
+  }
+}
+
+const mergeKeyOf = ({ callId, from, cseq }: SipMessage): string =>
+  `${callId}|${from.tag ?? ""}|${cseq.seq} ${cseq.method}`;

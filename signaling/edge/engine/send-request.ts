@@ -1,0 +1,196 @@
+import { identityOf, routeOf } from "#signaling/edge/dialog/dialog.ts";
+import { nextHop } from "#signaling/edge/dialog/next-hop.ts";
+import { headerKey } from "#signaling/edge/message/header-name.ts";
+import { parseAddress } from "#signaling/edge/message/address.ts";
+import * as inviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
+import type { Flow, SipCommand } from "#signaling/sip-port/sip-port.ts";
+import { parseOwn, writeHopByHop, writeRequest, type RequestPlan } from "./compose.ts";
+import type { Draft } from "./draft.ts";
+import { branchOf, clientTxnId, parseLegId } from "./ids.ts";
+import { localResponse } from "./local-response.ts";
+import type { ClientTxn, InviteClientTxn, LegRecord } from "./record.ts";
+import { scheduleOf } from "./schedule.ts";
+
+type Command<T extends SipCommand["type"]> = Extract<SipCommand, { type: T }>;
+
+const INITIAL_FLOW: Flow = { transport: "udp", host: "", port: 0 };
+
+/** Carries out `request`. While it is unanswered, the same command again sends the same bytes again. */
+export function sendRequest(draft: Draft, command: Command<"request">): void {
+  const address = parseLegId(command.leg);
+  if (address?.call !== draft.call) return;
+  const { number } = address;
+  const leg = draft.leg(number) ?? draft.newLeg(number);
+  const last = leg.clients.findLast(({ method }) => method === command.method);
+  if (last && isOpen(last)) return resend(draft, last);
+  if (leg.dialog && (leg.dialog.state !== "early" || leg.dialog.localSeq === 0)) return;
+  const seq = (leg.dialog?.localSeq ?? 0) + 1;
+  const routes = (command.headers ?? [])
+    .filter(([name]) => headerKey(name) === "route")
+    .map(([, value]) => value);
+  const dialog = {
+    state: "early" as const,
+    callId: command.leg,
+    local: command.from,
+    remote: command.to,
+    localSeq: seq,
+    routes: [],
+    flow: command.flow ?? INITIAL_FLOW,
+  };
+  draft.putLeg(number, { ...leg, dialog });
+  const firstRoute = routes[0] === undefined ? undefined : parseAddress(routes[0])?.uriText;
+  const hop = command.flow ? { flow: command.flow } : nextHop(firstRoute ?? command.uri);
+  dispatch(draft, number, hop, {
+    method: command.method,
+    uri: command.uri,
+    branch: branchOf(command.leg, seq),
+    ...identityOf(dialog, command.leg),
+    callId: dialog.callId,
+    seq,
+    routes: [],
+    headers: command.headers,
+    body: command.body,
+    contentType: command.contentType,
+  });
+}
+
+/** Carries out `in-dialog`. A dialog that is gone, or not there yet, gives a local 481. */
+export function sendInDialog(draft: Draft, command: Omit<Command<"in-dialog">, "type">): void {
+  const address = parseLegId(command.leg);
+  const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
+  if (!address || !leg) return;
+  const open = leg.clients.find((txn) => txn.method === command.method && isOpen(txn));
+  if (open && (command.method === "BYE" || command.method === "INVITE")) return resend(draft, open);
+  const { dialog } = leg;
+  if (!dialog || dialog.state === "ended" || dialog.remoteTag === undefined) return;
+  const seq = dialog.localSeq + 1;
+  const next = { ...dialog, localSeq: seq, ...(command.method === "BYE" ? { state: "ended" as const } : {}) };
+  draft.putLeg(address.number, { ...leg, dialog: next });
+  const { uri, routes, hop } = routeOf(dialog);
+  dispatch(draft, address.number, nextHop(hop, dialog.routes.length === 0 ? dialog.flow : undefined), {
+    method: command.method,
+    uri,
+    branch: branchOf(command.leg, seq),
+    ...identityOf(dialog, command.leg),
+    callId: dialog.callId,
+    seq,
+    routes,
+    headers: command.headers,
+    body: command.body,
+    contentType: command.contentType,
+  });
+}
+
+/** Carries out `ack`: acknowledges the 2xx of the latest INVITE, once. */
+export function sendAck(draft: Draft, command: Command<"ack">): void {
+  const address = parseLegId(command.leg);
+  const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
+  const txn = leg?.clients.findLast((client): client is InviteClientTxn => client.kind === "invite-client");
+  if (!address || !leg?.dialog || txn?.state.name !== "accepted") return;
+  if (txn.ack !== undefined) return resendAck(draft, txn);
+  const { dialog } = leg;
+  const { uri, routes, hop } = routeOf(dialog);
+  const plan = {
+    method: "ACK",
+    uri,
+    branch: branchOf(command.leg, txn.seq, true),
+    ...identityOf(dialog, command.leg),
+    callId: dialog.callId,
+    seq: txn.seq,
+    routes,
+    body: command.body,
+    contentType: command.contentType,
+  };
+  atHop(draft, nextHop(hop, dialog.routes.length === 0 ? dialog.flow : undefined), (flow) => {
+    const ack = writeRequest(draft.context, { ...plan, flow });
+    const next: InviteClientTxn = { ...txn, request: "", ack, ackFlow: flow };
+    draft.putClient(address.number, next);
+    resendAck(draft, next, false);
+  });
+}
+
+/** Carries out `cancel`; before a provisional response it is remembered (RFC 3261 §9.1). */
+export function sendCancel(draft: Draft, command: Command<"cancel">): void {
+  const address = parseLegId(command.leg);
+  const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
+  const txn = leg?.clients.findLast((client): client is InviteClientTxn => client.kind === "invite-client");
+  const step = txn && inviteClient.step(txn.state, { type: "cancel", nowMs: draft.context.nowMs });
+  if (!address || !txn || !step) return;
+  draft.putClient(address.number, { ...txn, state: step.state });
+  if (step.effects.some((effect) => effect.do === "cancel")) cancelNow(draft, txn);
+}
+
+/** Sends the CANCEL, which follows from the INVITE. */
+export function cancelNow(draft: Draft, txn: InviteClientTxn, retransmission = false): void {
+  const invite = parseOwn(txn.request);
+  if (!invite) return;
+  draft.send({
+    flow: txn.flow,
+    text: writeHopByHop("CANCEL", invite),
+    method: "CANCEL",
+    status: 0,
+    retransmission,
+  });
+}
+
+/** Sends the ACK of a 2xx once more. */
+export function resendAck(draft: Draft, { ack, ackFlow }: InviteClientTxn, retransmission = true): void {
+  if (ack !== undefined && ackFlow)
+    draft.send({ flow: ackFlow, text: ack, method: "ACK", status: 0, retransmission });
+}
+
+/** Sends what a client transaction last sent. */
+export function resend(draft: Draft, txn: ClientTxn): void {
+  if (txn.kind === "invite-client" && txn.state.name === "cancelling") return cancelNow(draft, txn, true);
+  const { flow, request: text, method, id } = txn;
+  draft.send({ flow, text, method, status: 0, txn: id, retransmission: true });
+}
+
+const isOpen = (txn: ClientTxn): boolean => scheduleOf(txn).forgetAtMs === undefined;
+
+/** Writes, stores and sends a request once its next hop is known. */
+function dispatch(
+  draft: Draft,
+  number: number,
+  hop: ReturnType<typeof nextHop>,
+  plan: Omit<RequestPlan, "flow">,
+): void {
+  const { method, seq } = plan;
+  const leg: LegRecord = draft.leg(number) ?? draft.newLeg(number);
+  const id = clientTxnId(leg.leg, seq);
+  const write = (flow: Flow): ClientTxn => {
+    const base = { id, method, seq, flow, request: writeRequest(draft.context, { ...plan, flow }) };
+    const sinceMs = draft.context.nowMs;
+    return method === "INVITE"
+      ? { ...base, kind: "invite-client", state: { name: "calling", sinceMs, cancel: false } }
+      : { ...base, kind: "client", state: { name: "trying", sinceMs } };
+  };
+  atHop(
+    draft,
+    hop,
+    (flow) => {
+      const txn = write(flow);
+      const current = draft.leg(number);
+      if (current?.dialog && current.dialog.flow === INITIAL_FLOW)
+        draft.putLeg(number, { ...current, dialog: { ...current.dialog, flow } });
+      draft.putClient(number, txn);
+      draft.send({ flow, text: txn.request, method, status: 0, txn: id });
+    },
+    () => {
+      // No address to send to: as if the transport had failed (RFC 3263 §4.3).
+      const event = localResponse(leg.leg, write(INITIAL_FLOW), 503);
+      if (event) draft.followUps.push(event);
+    },
+  );
+}
+
+function atHop(
+  draft: Draft,
+  hop: ReturnType<typeof nextHop>,
+  write: (flow: Flow) => void,
+  fail = (): void => undefined,
+): void {
+  if (!hop) fail();
+  else if ("flow" in hop) write(hop.flow);
+  else draft.lookups.push({ uri: hop.uri, write, fail });
+}

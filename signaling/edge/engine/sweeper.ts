@@ -1,0 +1,135 @@
+import type { Logger } from "#common/log.ts";
+import { dueKeys } from "#state/call/call.keys.ts";
+import { firstDue, popDue } from "#state/call/pop-due.ts";
+import type { InstanceCard } from "#state/instance/instance.ts";
+import type { RedisConnection } from "#state/redis/connection.ts";
+import type { CallId } from "#signaling/sip-port/sip-port.ts";
+import type { EdgeMetrics } from "./metrics.ts";
+
+/** How often the list of living instances is read, in ms: with the lease, this is how late a death is seen. */
+const WATCH_MS = 500;
+/** How often every bucket is looked at although nobody died, in ms. */
+const PATROL_MS = 30_000;
+/** A second look after a death, in ms: for what the dead instance committed in its last moments. */
+const SECOND_LOOK_MS = 1_000;
+/** How late a call must be before somebody else than its worker looks at it, in ms. */
+const GRACE_MS = 500;
+/** How long a call that was taken from the due set is left to its taker, in ms. */
+const TAKEN_MS = 5_000;
+/** Calls taken from a bucket at once; the next round takes the rest. */
+const BATCH = 64;
+/** Buckets asked at once. */
+const PARALLEL = 64;
+
+export interface SweeperOptions {
+  readonly instance: string;
+  readonly redis: RedisConnection;
+  readonly log: Logger;
+  readonly metrics: Pick<EdgeMetrics, "redisRoundTrip">;
+  readonly listInstances: () => Promise<readonly Pick<InstanceCard, "role" | "instance">[]>;
+  readonly adopt: (call: CallId, alive: (instance: string) => boolean) => Promise<void>;
+  readonly now?: () => number;
+}
+
+/**
+ * Looks after calls that nobody works on. The worker of a call fires its timers from memory; the due sets are for the time
+ * after it. So a healthy cluster reads one list of instances twice a second, and the sets themselves only at the start,
+ * when an instance has gone, when a bucket is known to hold something overdue, and once in PATROL_MS.
+ */
+export class Sweeper {
+  private readonly options: SweeperOptions;
+  private alive: ReadonlySet<string> = new Set();
+  private readonly nextDue = new Map<number, number>();
+  private patrolAtMs = 0;
+  private running: Promise<void> | undefined;
+  private readonly interval: NodeJS.Timeout;
+  private closed = false;
+
+  constructor(options: SweeperOptions) {
+    this.options = options;
+    this.interval = setInterval(() => {
+      this.running ??= this.round().finally(() => {
+        this.running = undefined;
+      });
+    }, WATCH_MS);
+    this.interval.unref();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.interval);
+    await this.running;
+  }
+
+  private async round(): Promise<void> {
+    try {
+      await this.watch();
+      const nowMs = this.now();
+      if (nowMs >= this.patrolAtMs) {
+        this.patrolAtMs = nowMs + PATROL_MS;
+        await this.inspectAll();
+      }
+      const overdue = [...this.nextDue].filter(([, atMs]) => atMs + GRACE_MS <= this.now());
+      for (const [bucket] of overdue) await this.takeFrom(bucket);
+    } catch (error) {
+      this.options.log.warn({ error: String(error) }, "sweep failed");
+      this.patrolAtMs = 0;
+    }
+  }
+
+  private async watch(): Promise<void> {
+    const cards = await this.options.listInstances();
+    const alive = new Set(
+      cards.filter(({ role }) => role === "signaling" || role === "edge").map(({ instance }) => instance),
+    );
+    const gone = [...this.alive].filter((instance) => !alive.has(instance));
+    this.alive = alive;
+    if (gone.length === 0) return;
+    this.options.log.info({ gone }, "instance gone: taking over its calls");
+    this.patrolAtMs = Math.min(this.patrolAtMs, this.now() + SECOND_LOOK_MS);
+    await this.inspectAll();
+  }
+
+  /** Learns when each bucket is due next. */
+  private async inspectAll(): Promise<void> {
+    for (let first = 0; first < dueKeys.length && !this.closed; first += PARALLEL) {
+      const keys = dueKeys.slice(first, first + PARALLEL);
+      await Promise.all(
+        keys.map(async (key, i) => {
+          this.remember(first + i, await firstDue(this.options.redis, key));
+        }),
+      );
+    }
+  }
+
+  private async takeFrom(bucket: number): Promise<void> {
+    const due = dueKeys[bucket];
+    if (due === undefined) return;
+    let taken: readonly string[];
+    do {
+      this.options.metrics.redisRoundTrip("due");
+      const result = await popDue(
+        this.options.redis,
+        { due },
+        { graceMs: GRACE_MS, leaseMs: TAKEN_MS, limit: BATCH },
+      );
+      taken = result.calls;
+      this.remember(bucket, result.nextAtMs);
+      await Promise.all(taken.map((call) => this.options.adopt(call, (instance) => this.isAlive(instance))));
+    } while (taken.length === BATCH && !this.closed);
+  }
+
+  /** Only what falls due before the next patrol has to be remembered. */
+  private remember(bucket: number, atMs: number | undefined): void {
+    if (atMs === undefined || atMs > this.patrolAtMs) this.nextDue.delete(bucket);
+    else this.nextDue.set(bucket, atMs);
+  }
+
+  private isAlive(instance: string): boolean {
+    return instance === this.options.instance || this.alive.has(instance);
+  }
+
+  private now(): number {
+    return (this.options.now ?? Date.now)();
+  }
+}

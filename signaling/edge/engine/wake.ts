@@ -1,0 +1,96 @@
+import * as inviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
+import * as inviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
+import * as nonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
+import { nextResend } from "#signaling/edge/transaction/timing.ts";
+import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
+import type { Draft } from "./draft.ts";
+import { localResponse } from "./local-response.ts";
+import type { ClientTxn, ServerTxn } from "./record.ts";
+import { statusOf } from "./respond.ts";
+import { scheduleOf, transactionsOf } from "./schedule.ts";
+import { resend, sendInDialog } from "./send-request.ts";
+
+/** What the clock asks of call control. */
+export type Woken = { readonly event: SipEvent } | { readonly timer: string } | undefined;
+
+/**
+ * Does what fell due in a call after `sinceMs`: retransmissions, then one expiry or one timer (the rest at the next wake).
+ * The record has just been read, so an ACK or response that another instance took stops what it must stop.
+ */
+export function wake(draft: Draft, sinceMs: number): Woken {
+  const { nowMs } = draft.context;
+  resendDue(draft, sinceMs);
+  for (const [number, leg] of Object.entries(draft.record.legs))
+    for (const txn of transactionsOf(leg))
+      if ((scheduleOf(txn).expireAtMs ?? Infinity) <= nowMs) {
+        const event = expire(draft, Number(number), txn);
+        return event && { event };
+      }
+  for (const [name, atMs] of Object.entries(draft.record.timers))
+    if (atMs <= nowMs) {
+      const { [name]: _fired, ...timers } = draft.record.timers;
+      draft.record = { ...draft.record, timers };
+      return { timer: name };
+    }
+  return undefined;
+}
+
+/** After a take-over: sends again whatever may not have left before its sender died. Every peer absorbs what it knows. */
+export function resendAll(draft: Draft): void {
+  for (const leg of Object.values(draft.record.legs))
+    for (const txn of transactionsOf(leg))
+      if (scheduleOf(txn).forgetAtMs === undefined) sendAgain(draft, txn);
+}
+
+/** A message could not be sent: its transaction ends with a local 503 (RFC 3261 §17.1.4). */
+export function transportFailed(draft: Draft, number: number, id: string): SipEvent | undefined {
+  const leg = draft.leg(number);
+  const txn = leg?.clients.find((client) => client.id === id);
+  const step =
+    txn?.kind === "invite-client"
+      ? inviteClient.step(txn.state, { type: "transport-error" })
+      : txn && nonInviteClient.step(txn.state, { type: "transport-error" });
+  return leg && txn && step ? end(draft, number, txn, 503) : undefined;
+}
+
+function resendDue(draft: Draft, sinceMs: number): void {
+  for (const leg of Object.values(draft.record.legs))
+    for (const txn of transactionsOf(leg)) {
+      const { resend: plan, expireAtMs = Infinity } = scheduleOf(txn);
+      if (plan && expireAtMs > draft.context.nowMs && nextResend(plan, sinceMs) <= draft.context.nowMs)
+        sendAgain(draft, txn);
+    }
+}
+
+function sendAgain(draft: Draft, txn: ServerTxn | ClientTxn): void {
+  if ("request" in txn && (txn.kind === "client" || txn.kind === "invite-client")) return resend(draft, txn);
+  if (!("response" in txn) || txn.response === undefined) return;
+  const { response: text, flow, method } = txn;
+  draft.send({ flow, text, method, status: statusOf(text), retransmission: true });
+}
+
+function expire(draft: Draft, number: number, txn: ServerTxn | ClientTxn): SipEvent | undefined {
+  if (txn.kind === "client" || txn.kind === "invite-client") return end(draft, number, txn, 408);
+  if (txn.kind === "server") return undefined;
+  const step = inviteServer.step(txn.state, { type: "expire" });
+  const leg = draft.leg(number);
+  if (!step || !leg) return undefined;
+  draft.putLeg(number, {
+    ...leg,
+    servers: leg.servers.filter(({ id }) => id !== txn.id),
+    doneInvite: txn.seq,
+  });
+  draft.ended.push({ kind: txn.kind, outcome: "ack-timeout" });
+  if (!step.effects.some((effect) => effect.do === "report")) return undefined;
+  sendInDialog(draft, { leg: leg.leg, method: "BYE" });
+  return { type: "ack-timeout", leg: leg.leg };
+}
+
+function end(draft: Draft, number: number, txn: ClientTxn, status: 408 | 503): SipEvent | undefined {
+  const leg = draft.leg(number);
+  if (!leg) return undefined;
+  const event = localResponse(leg.leg, txn, status);
+  draft.putLeg(number, { ...leg, clients: leg.clients.filter(({ id }) => id !== txn.id) });
+  draft.ended.push({ kind: txn.kind, outcome: status === 408 ? "timeout" : "transport" });
+  return event;
+}

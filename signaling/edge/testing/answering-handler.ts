@@ -1,0 +1,52 @@
+import { SDP } from "./udp-phone.ts";
+import type { SipEvent, SipHandler, Step } from "#signaling/sip-port/sip-port.ts";
+
+interface CallState {
+  readonly from: string;
+  readonly answeredMs: number;
+}
+
+/** The smallest call control: answers every call at once, says 200 to the rest, writes one detail record at BYE. */
+export function answeringHandler(
+  told: (event: SipEvent | { readonly type: "recover" }) => void = () => undefined,
+): SipHandler {
+  return {
+    async onEvent(event, step) {
+      told(event);
+      switch (event.type) {
+        case "request":
+          return event.message.method === "INVITE" ? answer(event, step) : release(event, step);
+        case "ack-timeout":
+          step.save(undefined);
+          return;
+        case "ack":
+        case "cancel":
+        case "response":
+          return;
+      }
+    },
+    async onTimer() {
+      // Sets none.
+    },
+    recover() {
+      told({ type: "recover" });
+      return Promise.resolve();
+    },
+  };
+}
+
+async function answer(event: Extract<SipEvent, { type: "request" }>, step: Step): Promise<void> {
+  const state: CallState = { from: event.message.from.uri.user ?? "", answeredMs: 1 };
+  if (!event.dialog) step.save(state);
+  step.command({ type: "reply", txn: event.txn, status: 200, body: SDP, contentType: "application/sdp" });
+  return Promise.resolve();
+}
+
+async function release(event: Extract<SipEvent, { type: "request" }>, step: Step): Promise<void> {
+  if (event.message.method === "BYE") {
+    const state = await step.load<CallState>();
+    if (state) step.cdr({ from: state.from, call: step.callId });
+    step.save(undefined);
+  }
+  step.command({ type: "reply", txn: event.txn, status: 200 });
+}
