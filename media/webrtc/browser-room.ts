@@ -31,9 +31,6 @@ export class BrowserRoom {
         send: (mix) => {
           own.send(mix);
         },
-        endBurst: () => {
-          own.endBurst();
-        },
         close: () => {
           own.close();
         },
@@ -45,9 +42,6 @@ export class BrowserRoom {
       // A tone or mix for one leg alone must not reach the others.
       send: (mix) => {
         if (mix.shared) shared.send(mix);
-      },
-      endBurst: () => {
-        shared.endBurst();
       },
       close: () => undefined,
     };
@@ -72,6 +66,5 @@ export class BrowserRoom {
 export interface Listening {
   readonly producer: Producer;
   send(mix: MixFrame): void;
-  endBurst(): void;
   close(): void;
 }

@@ -46,9 +46,10 @@ export class OpusIn {
     return this.#buffer.take(performance.now());
   }
 
-  /** Notices a microphone that sends nothing any more. */
+  /** Notices a microphone that sends nothing any more, and says again that another speaks, to a group that it joined since. */
   tick(): void {
     this.#listen({ type: "tick", nowMs: performance.now() });
+    if (this.#voice.active) this.#options.onVoice?.(true);
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import type { DirectTransport, Producer } from "mediasoup/types";
+import { FRAME_MS } from "#media/bus/frame.ts";
 import type { MixFrame } from "#media/group/leg.ts";
 import { RtpStream } from "#media/rtp/write-rtp.ts";
 import { OPUS_PAYLOAD_TYPE } from "./sdp/profile.ts";
@@ -41,18 +42,16 @@ export class OpusOut {
     return new OpusOut(producer, stream);
   }
 
-  /** Sends one mix. Given again, as to each leg that shares the stream, it is not sent twice. */
+  /**
+   * Sends one mix. Given again, as to each leg that shares the stream, it is not sent twice. A burst begins where the mixes have a
+   * gap: single legs come and go while it lasts.
+   */
   send(mix: MixFrame): void {
     if (mix === this.#last || this.producer.closed) return;
+    if (this.#last !== undefined && mix.atMs - this.#last.atMs > FRAME_MS) this.#stream.endBurst();
     this.#last = mix;
     const payload = mix.payload("opus");
     this.producer.send(this.#stream.write({ payloadType: OPUS_PAYLOAD_TYPE, payload, atMs: mix.atMs }));
-  }
-
-  endBurst(): void {
-    this.#stream.endBurst();
-    // It holds audio that nobody needs any more.
-    this.#last = undefined;
   }
 
   close(): void {

@@ -1,0 +1,184 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { isSilent, toneOverRestDb } from "#test/peers/audio/measures.ts";
+import { speechSample, sampleSource, toneSource } from "#test/peers/audio/sources.ts";
+import { speechCorrelation } from "#test/peers/audio/speech.ts";
+import { hearsBusyTone, hearsGrantTone } from "#test/peers/audio/tones.ts";
+import { halfDuplex, joinPhone, startMediaFixture, type MediaFixture, type TestPhone } from "./testing/media-fixture.ts";
+
+const RATE = 8_000;
+let media: MediaFixture;
+beforeAll(async () => {
+  media = await startMediaFixture();
+});
+afterAll(async () => {
+  await media.close();
+});
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const loud = (heard: Int16Array) => !isSilent(heard, RATE);
+
+/** Presses a key and waits until the group shows who holds the floor. */
+async function floorAfter(phone: TestPhone, key: string, group: string, holder: string | undefined): Promise<void> {
+  await phone.rtp.digit(key);
+  await vi.waitFor(async () => {
+    const { floor } = await media.snapshot(group);
+    expect(floor.state === "taken" ? floor.leg : undefined).toBe(holder);
+  });
+}
+
+describe("phones in a half-duplex group", () => {
+  it("hears whoever pressed * as a clean tone, and nothing before and after", async () => {
+    const group = halfDuplex("hd-tone");
+    const [alice, bob, carol] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob", { codecs: ["PCMA"] }),
+      joinPhone(media, group, "carol"),
+    ]);
+    void alice.rtp.play(toneSource(1_000));
+    await wait(300);
+    expect(bob.rtp.heard.frames + carol.rtp.heard.frames).toBe(0);
+    await floorAfter(alice, "*", group.id, alice.leg);
+    const from = Date.now() + 100;
+    for (const listener of [bob, carol]) {
+      const heard = await listener.rtp.heard.atLeast(1_000, from);
+      expect(toneOverRestDb(heard, RATE, 1_000)).toBeGreaterThan(20);
+    }
+    await floorAfter(alice, "#", group.id, undefined);
+    const after = Date.now() + 50;
+    await wait(300);
+    for (const phone of [alice, bob, carol]) expect(isSilent(phone.rtp.heard.since(after), RATE)).toBe(true);
+    expect(hearsGrantTone(alice.rtp.heard.since(0), RATE)).toBe(true);
+    expect(bob.rtp.ssrcsHeard.size).toBe(1);
+    await Promise.all([alice, bob, carol].map((phone) => phone.leave()));
+  });
+
+  it("carries speech so that it correlates above 0.8", async () => {
+    const group = halfDuplex("hd-speech");
+    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    await floorAfter(alice, "*", group.id, alice.leg);
+    const from = Date.now();
+    await alice.rtp.play(sampleSource(speechSample()));
+    await wait(150);
+    expect(speechCorrelation(speechSample(), bob.rtp.heard.since(from), RATE)).toBeGreaterThan(0.8);
+    await Promise.all([alice, bob].map((phone) => phone.leave()));
+  });
+
+  it("refuses a second talker, who hears busy and is heard by nobody", async () => {
+    const group = halfDuplex("hd-busy");
+    const [alice, bob, carol] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+      joinPhone(media, group, "carol"),
+    ]);
+    await floorAfter(alice, "*", group.id, alice.leg);
+    void alice.rtp.play(toneSource(1_000));
+    void bob.rtp.play(toneSource(1_700));
+    const from = Date.now();
+    await bob.rtp.digit("*");
+    await bob.rtp.heard.until((heard) => hearsBusyTone(heard, RATE), { what: "a busy tone", fromMs: from });
+    const heard = (await carol.rtp.heard.atLeast(800, from)).subarray(1_600);
+    expect(toneOverRestDb(heard, RATE, 1_000)).toBeGreaterThan(20);
+    expect(toneOverRestDb(heard, RATE, 1_700)).toBeLessThan(-20);
+    expect(alice.rtp.heard.since(from).some((sample) => Math.abs(sample) > 500)).toBe(false);
+    await Promise.all([alice, bob, carol].map((phone) => phone.leave()));
+  });
+
+  it("lets a higher priority take the floor, and tells the one who lost it", async () => {
+    const group = halfDuplex("hd-preempt");
+    const [alice, chief, carol] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "chief", { priority: 9 }),
+      joinPhone(media, group, "carol"),
+    ]);
+    await floorAfter(alice, "*", group.id, alice.leg);
+    void alice.rtp.play(toneSource(1_000));
+    void chief.rtp.play(toneSource(1_700));
+    await floorAfter(chief, "*", group.id, chief.leg);
+    const from = Date.now() + 100;
+    expect(toneOverRestDb(await carol.rtp.heard.atLeast(500, from), RATE, 1_700)).toBeGreaterThan(20);
+    await Promise.all([alice, chief, carol].map((phone) => phone.leave()));
+  });
+
+  it("ends a turn at the talk limit until the key is pressed again", async () => {
+    const group = halfDuplex("hd-limit", { maxTalkMs: 600 });
+    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    void alice.rtp.play(toneSource(1_000));
+    await floorAfter(alice, "*", group.id, alice.leg);
+    await vi.waitFor(async () => {
+      expect((await media.snapshot(group.id)).floor.state).toBe("idle");
+    });
+    const from = Date.now() + 100;
+    await wait(400);
+    expect(isSilent(bob.rtp.heard.since(from), RATE)).toBe(true);
+    await floorAfter(alice, "*", group.id, alice.leg);
+    await bob.rtp.heard.until(loud, { what: "alice again", fromMs: Date.now() });
+    await Promise.all([alice, bob].map((phone) => phone.leave()));
+  });
+
+  it("takes the floor by voice and gives it back after a pause in a vox group", async () => {
+    const group = halfDuplex("hd-vox", { phonePtt: "vox" });
+    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const from = Date.now();
+    await alice.rtp.play(sampleSource(speechSample()));
+    await vi.waitFor(
+      async () => {
+        expect((await media.snapshot(group.id)).floor.state).toBe("idle");
+      },
+      { timeout: 3_000 },
+    );
+    expect(speechCorrelation(speechSample(), bob.rtp.heard.since(from), RATE)).toBeGreaterThan(0.8);
+    await Promise.all([alice, bob].map((phone) => phone.leave()));
+  });
+
+  it("takes a key by SIP INFO for one pressed on the phone", async () => {
+    const group = halfDuplex("hd-info");
+    const alice = await joinPhone(media, group, "alice");
+    await media.digit(alice.leg, "*");
+    expect((await media.snapshot(group.id)).floor).toMatchObject({ state: "taken", leg: alice.leg });
+    await media.digit(alice.leg, "#");
+    expect((await media.snapshot(group.id)).floor.state).toBe("idle");
+    await alice.leave();
+  });
+
+  it("frees the floor when its holder hangs up", async () => {
+    const group = halfDuplex("hd-leave");
+    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    await floorAfter(alice, "*", group.id, alice.leg);
+    await alice.leave();
+    const snapshot = await media.snapshot(group.id);
+    expect(snapshot.floor.state).toBe("idle");
+    expect(snapshot.participants.map(({ leg }) => leg)).toEqual([bob.leg]);
+    await bob.leave();
+  });
+
+  it("goes on when a talker's SSRC changes, and when its address translator gives it another port", async () => {
+    const group = halfDuplex("hd-ssrc");
+    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    void alice.rtp.play(toneSource(1_000));
+    await floorAfter(alice, "*", group.id, alice.leg);
+    await bob.rtp.heard.atLeast(300, Date.now());
+    const from = Date.now();
+    alice.rtp.changeSsrc();
+    await bob.rtp.heard.atLeast(300, from);
+    await alice.rtp.changePort();
+    const heard = (await bob.rtp.heard.atLeast(700, from)).subarray(0, 700 * 8);
+    const quiet = Array.from({ length: 35 }, (_, i) => isSilent(heard.subarray(i * 160, (i + 1) * 160), RATE, -30));
+    expect(quiet.filter(Boolean).length * 20).toBeLessThanOrEqual(60);
+    await Promise.all([alice, bob].map((phone) => phone.leave()));
+  });
+
+  it("survives garbage on its RTP ports and counts it", async () => {
+    const group = halfDuplex("hd-garbage");
+    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    void alice.rtp.play(toneSource(1_000));
+    await floorAfter(alice, "*", group.id, alice.leg);
+    const from = Date.now();
+    for (let i = 0; i < 200; i++) alice.rtp.sendRaw(Buffer.from(Array.from({ length: i % 40 }, () => Math.floor(Math.random() * 256))));
+    for (const text of ["80", "00".repeat(20), "8f00".padEnd(24, "0"), "90000001000000010000000100010fff", "a000000100000001000000010000ff"])
+      alice.rtp.sendRaw(Buffer.from(text, "hex"));
+    const heard = await bob.rtp.heard.atLeast(600, from);
+    expect(toneOverRestDb(heard.subarray(800), RATE, 1_000)).toBeGreaterThan(15);
+    expect(await media.role.metrics()).toMatch(/crossband_media_packets_dropped_total\{reason="(short|version|csrc|extension|padding)"\} [1-9]/);
+    await Promise.all([alice, bob].map((phone) => phone.leave()));
+  });
+});
