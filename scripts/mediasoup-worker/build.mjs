@@ -1,7 +1,7 @@
 // Compiles mediasoup's worker from the sources in its npm package, against the system's libraries.
 import { execFile } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus } from "node:os";
+import os from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -77,7 +77,7 @@ async function compileAll(worker, objectDir, flags, progress) {
     .map((source) => ({ source, object: join(objectDir, `${source.replaceAll("/", "_")}.o`) }))
     .sort((a, b) => statSync(join(worker, b.source)).size - statSync(join(worker, a.source)).size);
   const queue = [...jobs];
-  const cores = availableParallelism?.() ?? cpus().length;
+  const cores = os.availableParallelism?.() ?? os.cpus().length;
   let done = 0;
   const compile = async () => {
     for (let job = queue.shift(); job; job = queue.shift()) {
