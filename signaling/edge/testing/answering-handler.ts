@@ -6,13 +6,19 @@ interface CallState {
   readonly answeredMs: number;
 }
 
-/** The smallest call control: answers every call at once, says 200 to the rest, writes one detail record at BYE. */
+/**
+ * The smallest call control: answers every call at once, says 200 to the rest, writes one detail record at BYE.
+ *
+ * @param told of each event whose step was committed
+ */
 export function answeringHandler(
   told: (event: SipEvent | { readonly type: "recover" }) => void = () => undefined,
 ): SipHandler {
   return {
     async onEvent(event, step) {
-      told(event);
+      step.after(() => {
+        told(event);
+      });
       switch (event.type) {
         case "request":
           return event.message.method === "INVITE" ? answer(event, step) : release(event, step);
@@ -28,8 +34,10 @@ export function answeringHandler(
     async onTimer() {
       // Sets none.
     },
-    recover() {
-      told({ type: "recover" });
+    recover(step) {
+      step.after(() => {
+        told({ type: "recover" });
+      });
       return Promise.resolve();
     },
   };
