@@ -1,5 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
+// The codec's native library must stay loaded in the main thread: it is unloaded with the last thread that uses it, and the
+// end of that thread then crashes the process.
+import "#media/bus/opus.ts";
 import { type Command, type ThreadData, type ThreadMessage, type ThreadRequest } from "./messages.ts";
 
 /** News of a thread: everything but answers. */

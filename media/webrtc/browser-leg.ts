@@ -19,8 +19,8 @@ const CONNECT_LIMIT_MS = 30_000;
 export interface BrowserLegOptions extends LegOpening {
   readonly room: BrowserRoom;
   /** The worker that runs now. @throws CrossbandError WORKER_UNAVAILABLE */
-  worker(): MediaWorker;
-  count(name: string, reason?: string): void;
+  readonly worker: () => MediaWorker;
+  readonly count: (name: string, reason?: string) => void;
   /** Runs once, when the leg closes. */
   onClose(leg: BrowserLeg): void;
 }
@@ -233,10 +233,10 @@ export class BrowserLeg implements MediaLeg, Viewer {
   }
 
   #openInput(tap: Consumer): OpusIn {
-    const { host, group, count } = this.#options;
+    const { host, group } = this.#options;
     const input = new OpusIn(tap, {
       onDropped: (reason) => {
-        count("browser_packets_dropped", reason);
+        this.#options.count("browser_packets_dropped", reason);
       },
       // In half duplex the floor decides who is heard, and a browser asks for it by its console.
       ...(group.mode === "full-duplex" && {

@@ -15,13 +15,21 @@ export interface RunningBrowserLegs extends BrowserLegs {
  * are refused with WORKER_UNAVAILABLE, and those that were there end with `media-failed`.
  */
 export async function startBrowserLegs(context: BrowserContext): Promise<RunningBrowserLegs> {
-  const { config, log, takePort, count } = context;
+  const { config, log } = context;
+  const count = (name: string, reason?: string): void => {
+    context.count(name, reason);
+  };
   const legs = new Set<BrowserLeg>();
   let rooms = new Map<string, { readonly room: BrowserRoom; size: number }>();
   const keeper = new WorkerKeeper({
     log,
     start: () =>
-      startWorker({ log, host: config.host, announced: config.media.advertised ?? config.host, takePort }),
+      startWorker({
+        log,
+        host: config.host,
+        announced: config.media.advertised ?? config.host,
+        takePort: () => context.takePort(),
+      }),
     onDied: () => {
       count("worker_deaths");
       // What the rooms shared is gone with the worker.

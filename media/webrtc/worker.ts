@@ -47,7 +47,7 @@ export interface WorkerOptions {
   /** Address written into candidates. */
   readonly announced: string;
   /** Takes one UDP port. @throws CrossbandError PORTS_EXHAUSTED */
-  takePort(): number;
+  readonly takePort: () => number;
 }
 
 /**
