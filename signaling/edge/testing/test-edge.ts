@@ -8,7 +8,7 @@ import {
 } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
 import type { SipHandler } from "#signaling/sip-port/sip-port.ts";
-import { openEdge, type Edge } from "#signaling/edge/index.ts";
+import { openEdge, type Edge } from "#signaling/edge/open-edge.ts";
 
 export interface TestEdge {
   readonly edge: Edge;

@@ -1,0 +1,115 @@
+import { Gauge, Registry } from "prom-client";
+import { startRpc, type Rpc, type RpcHandler } from "#state/rpc/rpc.ts";
+import { listInstances } from "#state/instance/instance.ts";
+import type { RoleContext } from "#state/instance/role.ts";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import { Engine } from "./engine/engine.ts";
+import { createEdgeMetrics } from "./engine/metrics.ts";
+import { Sweeper } from "./engine/sweeper.ts";
+import { deliverToFlow, flowDelivery } from "./transport/flow-delivery.ts";
+import { createSockets, type Sockets } from "./transport/sockets.ts";
+import type { TransportListeners } from "./transport/transport.ts";
+
+export interface EdgeOptions {
+  readonly context: RoleContext;
+  /** Requests of other processes that are not for a socket of this one. */
+  readonly onRpc?: RpcHandler;
+}
+
+/** A SIP server in this process: sockets, engine, and the inbox by which other processes reach it. */
+export interface Edge {
+  /** What call control is written against; attach it with `handle`, then call `listen`. */
+  readonly port: Engine;
+  readonly sockets: Sockets;
+  /** This process's way to others: media, api. */
+  readonly rpc: Rpc;
+  /** Counters of the edge; call control may add its own. */
+  readonly registry: Registry;
+  /** Opens the sockets and begins to look after calls whose worker is gone. */
+  listen(): Promise<TransportListeners>;
+  /** 0 idle to 1 full. */
+  readonly load: number;
+  /** Resolves when no step is under way; what calls still need is in Redis for the others. */
+  drain(): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Cached calls at which a process counts as full. */
+const FULL_CALLS = 10_000;
+/** How long `drain` waits for steps under way, in ms. */
+const DRAIN_MS = 3_000;
+
+/** Builds the SIP server of a process. Nothing is received before `listen`. */
+export function openEdge({ context, onRpc }: EdgeOptions): Edge {
+  const { config, instance, log, redis, secret } = context;
+  const registry = new Registry();
+  const rpc = startRpc(redis, context.openBlocking(), instance, serve, log);
+  const sockets = createSockets({ config, instance, log, deliverElsewhere: flowDelivery(rpc) });
+  const metrics = createEdgeMetrics(registry);
+  countTransport(registry, sockets);
+  const engine = new Engine({ instance, secret, redis, transports: sockets, log, metrics });
+  let sweeper: Sweeper | undefined;
+  let closing: Promise<void> | undefined;
+
+  async function serve(request: Parameters<RpcHandler>[0]): Promise<unknown> {
+    if (await deliverToFlow(sockets, request)) return {};
+    if (onRpc) return onRpc(request);
+    throw new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path });
+  }
+
+  return {
+    port: engine,
+    sockets,
+    rpc,
+    registry,
+    async listen() {
+      const listeners = await sockets.listen();
+      sweeper = new Sweeper({
+        instance,
+        redis,
+        log,
+        metrics,
+        listInstances: () => listInstances(redis),
+        adopt: (call, alive) => engine.adopt(call, alive),
+      });
+      return listeners;
+    },
+    get load() {
+      return Math.min(1, engine.cachedCalls / FULL_CALLS);
+    },
+    async drain() {
+      const deadline = Date.now() + DRAIN_MS;
+      while (engine.working && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    },
+    close() {
+      closing ??= (async () => {
+        await sweeper?.close();
+        await engine.close();
+        await sockets.close();
+        await rpc.close();
+      })();
+      return closing;
+    },
+  };
+}
+
+function countTransport(registry: Registry, sockets: Sockets): void {
+  new Gauge({
+    name: "crossband_sip_transport_events",
+    help: "What the sockets have seen since the start",
+    labelNames: ["event"],
+    registers: [registry],
+    collect() {
+      for (const [event, count] of Object.entries(sockets.counters)) this.set({ event }, count);
+    },
+  });
+  new Gauge({
+    name: "crossband_sip_connections",
+    help: "Open stream sockets",
+    registers: [registry],
+    collect() {
+      this.set(sockets.connectionCount);
+    },
+  });
+}

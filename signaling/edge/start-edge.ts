@@ -1,0 +1,55 @@
+import { Gauge, type Registry } from "prom-client";
+import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import { openEdge } from "./open-edge.ts";
+import { deliverToClient, wireDelivery } from "./wire/wire-delivery.ts";
+import { createWireServer, type WireServer } from "./wire/wire-server.ts";
+
+/** Starts the edge alone: a SIP server for drachtio applications, which are its call control. */
+export async function startEdge(context: RoleContext): Promise<RoleHandle> {
+  const { config, instance, log } = context;
+  let wire: WireServer | undefined;
+  const edge = openEdge({
+    context,
+    onRpc(request) {
+      const delivered = wire && deliverToClient(wire, request);
+      if (delivered) return Promise.resolve(delivered);
+      return Promise.reject(new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }));
+    },
+  });
+  wire = createWireServer({ config, port: edge.port, instance, log, forward: wireDelivery(edge.rpc) });
+  countWire(edge.registry, wire);
+  const drachtio = await wire.listen();
+  const listeners = await edge.listen();
+  let closing: Promise<void> | undefined;
+  return {
+    role: "edge",
+    card: () => ({ listeners: { ...listeners, drachtio }, load: edge.load }),
+    metrics: () => edge.registry.metrics(),
+    drain: () => edge.drain(),
+    close() {
+      closing ??= Promise.all([edge.close(), wire.close()]).then(() => undefined);
+      return closing;
+    },
+  };
+}
+
+function countWire(registry: Registry, wire: WireServer): void {
+  new Gauge({
+    name: "crossband_drachtio_frames",
+    help: "Frames to and from drachtio applications since the start, by what became of them",
+    labelNames: ["event"],
+    registers: [registry],
+    collect() {
+      for (const [event, count] of Object.entries(wire.counters)) this.set({ event }, count);
+    },
+  });
+  new Gauge({
+    name: "crossband_drachtio_clients",
+    help: "Attached drachtio applications",
+    registers: [registry],
+    collect() {
+      this.set(wire.clients);
+    },
+  });
+}
