@@ -128,9 +128,9 @@ export function createSockets(options: SocketsOptions): Sockets {
       return { udp: at(udp?.port), tcp: at(tcp?.port), ws: at(ws.port) };
     },
     async close() {
-      const open = [udp, tcp, ws];
+      const open = [udp, tcp, ws].filter((transport) => transport !== undefined);
       udp = tcp = ws = undefined;
-      const closing = open.map((transport) => transport?.close());
+      const closing = open.map((transport) => transport.close());
       connections.closeAll();
       await Promise.all(closing);
     },

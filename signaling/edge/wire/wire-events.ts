@@ -11,6 +11,7 @@ import {
   acknowledged,
   isIdle,
   NEW_CALL,
+  withoutOwner,
   withoutPending,
   type PendingInvite,
   type WireState,
@@ -175,8 +176,7 @@ export function createWireEvents(context: WireContext): WireEvents {
   function redispatch(step: Step, state: WireState, last: boolean): void {
     for (const [txn, pending] of Object.entries(state.pending)) {
       const parsed = parseMessage(pending.text);
-      const { owner: _gone, ...rest } = state;
-      const target = targetOf(step, rest, "invite", pending.dialog);
+      const target = targetOf(step, withoutOwner(state), "invite", pending.dialog);
       if (target && parsed.ok) {
         save(step, { ...state, owner: ownerOf(target) });
         const frame = requestFrame(

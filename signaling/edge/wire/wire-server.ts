@@ -40,6 +40,8 @@ export interface WireServer {
   /** Answers `POST /wire/<connection>` of other instances. */
   deliver(connection: string, frame: string): boolean;
   readonly clients: number;
+  /** Methods asked for, over all clients. */
+  readonly routes: number;
   readonly counters: Readonly<WireContext["counters"]>;
   close(): Promise<void>;
 }
@@ -183,6 +185,9 @@ export function createWireServer(options: WireServerOptions): WireServer {
     counters,
     get clients() {
       return clients.all.length;
+    },
+    get routes() {
+      return clients.all.reduce((sum, { verbs }) => sum + verbs.size, 0);
     },
     listen: () =>
       new Promise((resolve, reject) => {

@@ -25,15 +25,27 @@ export const isIdle = (state: WireState): boolean =>
   state.owner === undefined && Object.keys(state.pending).length === 0 && state.unacknowledged === undefined;
 
 /** The state without one pending INVITE. */
-export function withoutPending(state: WireState, txn: TxnId): WireState {
-  const { [txn]: _done, ...pending } = state.pending;
-  return { ...state, pending };
+export const withoutPending = (state: WireState, txn: TxnId): WireState => ({
+  ...state,
+  pending: without(state.pending, txn),
+});
+
+/** The state without the connection that had the call. */
+export function withoutOwner({ pending, unacknowledged }: WireState): WireState {
+  return unacknowledged === undefined ? { pending } : { pending, unacknowledged };
 }
 
 /** The state without what awaits the ACK of a leg. */
 export function acknowledged(state: WireState, leg: LegId): WireState {
   if (state.unacknowledged?.[leg] === undefined) return state;
-  const { [leg]: _done, ...others } = state.unacknowledged;
-  const { unacknowledged: _all, ...rest } = state;
-  return Object.keys(others).length === 0 ? rest : { ...rest, unacknowledged: others };
+  const unacknowledged = without(state.unacknowledged, leg);
+  const owner = state.owner === undefined ? {} : { owner: state.owner };
+  return {
+    ...owner,
+    pending: state.pending,
+    ...(Object.keys(unacknowledged).length === 0 ? {} : { unacknowledged }),
+  };
 }
+
+const without = <Value>(record: Readonly<Record<string, Value>>, name: string): Record<string, Value> =>
+  Object.fromEntries(Object.entries(record).filter(([key]) => key !== name));
