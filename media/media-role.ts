@@ -39,7 +39,7 @@ export async function startMedia(context: RoleContext): Promise<RoleHandle> {
       throw new CrossbandError(ErrorCode.WorkerUnavailable, "this media process takes no new legs");
     return pool.run(request);
   };
-  const rpc = startRpc(redis, context.openBlocking(), instance, (request) => answer(readMediaRequest(request)), log);
+  const rpc = startRpc(redis, context.openBlocking(), instance, async (request) => answer(readMediaRequest(request)), log);
   const renewal = setInterval(() => {
     renewPlacements(redis, pool.groups()).catch((error: unknown) => {
       log.warn({ error: String(error) }, "placements not renewed");

@@ -56,7 +56,7 @@ const STATIC_TYPES: ReadonlyMap<number, PhoneCodec> = new Map([
  */
 export function readPhoneSdp(text: string, host: string): PhoneSdp {
   const session = parseSession(text);
-  const lines = session.media.map(({ type, protocol, payloads }) => ({ type, protocol, formats: payloads ?? "" }));
+  const lines = session.media.map((media) => ({ type: media.type, protocol: media.protocol, formats: formatsOf(media) }));
   const live = session.media.map((media, index) => ({ media, index })).filter(({ media }) => media.type === "audio" && media.port !== 0);
   if (live.length === 0) throw notAcceptable(304, host, "Media type not available");
   const plain = live.filter(({ media }) => PLAIN_RTP.has(media.protocol.toUpperCase()));
@@ -87,10 +87,11 @@ function parseSession(text: string): SessionDescription {
   }
   if (session.media.length === 0) throw invalid("has no media line");
   if (session.media.length > MAX_LINES) throw invalid("has too many media lines");
-  for (const { port, protocol, type, payloads } of session.media) {
+  for (const media of session.media) {
+    const { port, protocol, type } = media;
     if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid("has a port out of range");
     if (!/^[\w/-]{1,32}$/.test(protocol) || !/^[a-z]{1,16}$/.test(type)) throw invalid("has a malformed media line");
-    if (payloads === undefined || !/^[\w.+* -]{1,512}$/.test(payloads)) throw invalid("has a malformed format list");
+    if (!/^[\w.+* -]{1,512}$/.test(formatsOf(media))) throw invalid("has a malformed format list");
   }
   return session;
 }
@@ -127,7 +128,7 @@ function readAudio(media: Media, session: SessionDescription): PhoneAudio | unde
 function readFormats(media: Media): { codecs: Map<number, PhoneCodec>; eventType?: number } {
   const codecs = new Map<number, PhoneCodec>();
   let eventType: number | undefined;
-  for (const format of (media.payloads ?? "").trim().split(/\s+/)) {
+  for (const format of formatsOf(media).split(/\s+/)) {
     const payloadType = Number(format);
     if (!Number.isInteger(payloadType) || payloadType < 0 || payloadType > 127) throw invalid("has a payload type out of range");
     const map = media.rtp.find((entry) => entry.payload === payloadType);
@@ -138,6 +139,9 @@ function readFormats(media: Media): { codecs: Map<number, PhoneCodec>; eventType
   }
   return eventType === undefined ? { codecs } : { codecs, eventType };
 }
+
+/** sdp-transform turns a list of one format into a number. */
+const formatsOf = ({ payloads }: { payloads?: string | number }): string => String(payloads ?? "").trim();
 
 const directionOf = (value: string | undefined): Direction =>
   value === "sendonly" || value === "recvonly" || value === "inactive" ? value : "sendrecv";

@@ -28,6 +28,8 @@ export interface MediaFixture {
 }
 
 /** A media role in this process, with a redis-server of its own; requests go the way that signaling's do. */
+process.env["CROSSBAND_LOG"] ??= "silent";
+
 export async function startMediaFixture(environment: Readonly<Record<string, string>> = {}): Promise<MediaFixture> {
   const server = await startRedis();
   const from = await freeUdpRange(400);

@@ -59,6 +59,8 @@ describe("a browser's microphone", () => {
     const first = playTone(peer.page, { hz: 1_000, ms: 600 });
     await group.hear(leg, 400);
     await first;
+    // The last of it is still on its way.
+    await peer.page.waitForTimeout(500);
     const silence = await group.hear(leg, 400);
     expect(isSilent(silence, BUS_RATE)).toBe(true);
     await leave({ leg, peer });

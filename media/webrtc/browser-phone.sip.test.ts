@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import {
+  fullDuplex,
+  halfDuplex,
+  joinPhone,
+  startMediaFixture,
+  type MediaFixture,
+} from "#media/testing/media-fixture.ts";
+import { atRate, isSilent, toneOverRestDb } from "#test/peers/audio/measures.ts";
+import { sampleSource, speechSample, toneSource } from "#test/peers/audio/sources.ts";
+import { speechCorrelation } from "#test/peers/audio/speech.ts";
+import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
+import {
+  playSamples,
+  playTone,
+  startCapture,
+  stopCapture,
+  waitForFrames,
+} from "#test/peers/browser/media.ts";
+import { joinBrowser } from "./testing/browser-member.ts";
+
+const RATE = 8_000;
+let browser: TestBrowser;
+let media: MediaFixture;
+
+beforeAll(async () => {
+  [browser, media] = await Promise.all([openBrowser(), startMediaFixture()]);
+});
+
+afterAll(async () => {
+  await browser.close();
+  await media.close();
+});
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe("a browser and a phone in a half-duplex group", () => {
+  it("hear each other in turn: a tone, and silence before and after", async () => {
+    const group = halfDuplex("bp-tone");
+    const phone = await joinPhone(media, group, "bob");
+    const member = await joinBrowser(media, browser, group, "alice");
+    const { page } = member.peer;
+
+    const early = playTone(page, { hz: 1_000, ms: 300 });
+    await early;
+    expect(phone.rtp.heard.frames).toBe(0);
+
+    expect(await member.press("h1")).toBe("granted");
+    const from = Date.now();
+    const playing = playTone(page, { hz: 1_000, ms: 2_000 });
+    const atPhone = await phone.rtp.heard.atLeast(1_000, from + 600);
+    expect(toneOverRestDb(atPhone, RATE, 1_000)).toBeGreaterThan(20);
+    await playing;
+    expect(await member.release("h1")).toBe("released");
+    const after = Date.now() + 100;
+    await wait(400);
+    expect(isSilent(phone.rtp.heard.since(after), RATE)).toBe(true);
+
+    await phone.rtp.digit("*");
+    await vi.waitFor(async () => {
+      expect((await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
+    });
+    await startCapture(page);
+    await phone.rtp.play(toneSource(800, { ms: 1_500 }));
+    await wait(200);
+    const { samples, rate } = await stopCapture(page);
+    expect(toneOverRestDb(samples.subarray(0.6 * rate, 1.3 * rate), rate, 800)).toBeGreaterThan(20);
+    await phone.rtp.digit("#");
+    await Promise.all([phone.leave(), member.leave()]);
+  });
+
+  it("understand each other: speech correlates above 0.8 both ways", async () => {
+    const group = halfDuplex("bp-speech");
+    const phone = await joinPhone(media, group, "bob");
+    const member = await joinBrowser(media, browser, group, "alice");
+    const { page } = member.peer;
+    expect(await member.press("h1")).toBe("granted");
+    const from = Date.now();
+    await playSamples(page, speechSample(), RATE);
+    await wait(500);
+    expect(speechCorrelation(speechSample(), phone.rtp.heard.since(from), RATE)).toBeGreaterThan(0.8);
+    expect(await member.release("h1")).toBe("released");
+
+    await vi.waitFor(async () => {
+      expect((await media.snapshot(group.id)).floor.state).toBe("idle");
+    });
+    await phone.rtp.digit("*");
+    await vi.waitFor(async () => {
+      expect((await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
+    });
+    await startCapture(page);
+    await phone.rtp.play(sampleSource(speechSample()));
+    await wait(500);
+    const { samples, rate } = await stopCapture(page);
+    expect(speechCorrelation(speechSample(), atRate(samples, rate, RATE), RATE)).toBeGreaterThan(0.8);
+    await Promise.all([phone.leave(), member.leave()]);
+  });
+
+  it("cannot talk over each other: the browser that was not granted is heard by nobody", async () => {
+    const group = halfDuplex("bp-second");
+    const phone = await joinPhone(media, group, "bob");
+    const member = await joinBrowser(media, browser, group, "alice");
+    await phone.rtp.digit("*");
+    await vi.waitFor(async () => {
+      expect((await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
+    });
+    expect(await member.press("h1")).toBe("denied");
+    const from = Date.now() + 500;
+    await Promise.all([playTone(member.peer.page, { hz: 1_000, ms: 1_000 }), wait(1_000)]);
+    expect(isSilent(phone.rtp.heard.since(from), RATE)).toBe(true);
+    await Promise.all([phone.leave(), member.leave()]);
+  });
+});
+
+describe("browsers and a phone in a full-duplex group", () => {
+  it("hear the others at once and not themselves; cameras are seen meanwhile", async () => {
+    const group = fullDuplex("bp-call");
+    const events = await media.events(group.id);
+    const phone = await joinPhone(media, group, "bob");
+    const alice = await joinBrowser(media, browser, group, "alice", { withCamera: true });
+    const carol = await joinBrowser(media, browser, group, "carol");
+    void phone.rtp.play(toneSource(700));
+    const speaking = playTone(alice.peer.page, { hz: 1_300, ms: 5_000 });
+    await vi.waitFor(async () => {
+      expect((await media.snapshot(group.id)).talking.toSorted()).toEqual([alice.leg, phone.leg]);
+    }, 3_000);
+    const from = Date.now() + 300;
+    await Promise.all([startCapture(alice.peer.page), startCapture(carol.peer.page)]);
+    const atPhone = await phone.rtp.heard.atLeast(1_000, from);
+    await wait(300);
+    const [atAlice, atCarol] = await Promise.all([
+      stopCapture(alice.peer.page),
+      stopCapture(carol.peer.page),
+    ]);
+    const settled = ({ samples, rate }: typeof atAlice) => samples.subarray(0.4 * rate, 1.2 * rate);
+    expect(toneOverRestDb(atPhone, RATE, 1_300)).toBeGreaterThan(20);
+    expect(toneOverRestDb(settled(atAlice), atAlice.rate, 700)).toBeGreaterThan(20);
+    for (const hz of [700, 1_300])
+      expect(toneOverRestDb(settled(atCarol), atCarol.rate, hz)).toBeGreaterThan(-15);
+    phone.rtp.stop();
+    await speaking;
+    await waitForFrames(carol.peer.page, "2");
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        type: "video",
+        leg: carol.leg,
+        slots: expect.arrayContaining([
+          { mid: "2", from: expect.objectContaining({ leg: alice.leg }) as unknown },
+        ]) as unknown,
+      }),
+    );
+    await Promise.all([phone.leave(), alice.leave(), carol.leave()]);
+  });
+});
