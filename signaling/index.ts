@@ -1,24 +1,41 @@
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { createCalls } from "./calls/attach-calls.ts";
+import { sharePort } from "./calls/share-port.ts";
 import { openEdge } from "./edge/index.ts";
+import { deliverToClient, wireDelivery } from "./edge/wire/wire-delivery.ts";
+import { createWireServer, type WireServer } from "./edge/wire/wire-server.ts";
 
-/** Starts the signaling role: a SIP server and call control in one process. */
+/** Starts the signaling role: a SIP server, call control, and a port for drachtio applications, in one process. */
 export async function startSignaling(context: RoleContext): Promise<RoleHandle> {
-  const edge = openEdge({ context });
+  const { config, instance, log } = context;
+  let wire: WireServer | undefined;
+  const edge = openEdge({
+    context,
+    onRpc(request) {
+      const delivered = wire && deliverToClient(wire, request);
+      if (delivered) return Promise.resolve(delivered);
+      return Promise.reject(new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }));
+    },
+  });
   const calls = createCalls({ context, port: edge.port, rpc: edge.rpc, registry: edge.registry });
-  edge.port.handle(calls.handler);
+  const shared = sharePort(edge.port);
+  wire = createWireServer({ config, port: shared.forApplications, instance, log, forward: wireDelivery(edge.rpc) });
+  const applications = wire;
+  edge.port.handle(shared.handler(calls.handler, () => applications.clients));
+  const drachtio = await wire.listen();
   const listeners = await edge.listen();
   calls.watch();
   let closing: Promise<void> | undefined;
   return {
     role: "signaling",
-    card: () => ({ listeners: { ...listeners }, load: edge.load }),
+    card: () => ({ listeners: { ...listeners, drachtio }, load: edge.load }),
     metrics: () => edge.registry.metrics(),
     drain: () => edge.drain(),
     close() {
       closing ??= (async () => {
         calls.close();
-        await edge.close();
+        await Promise.all([edge.close(), applications.close()]);
       })();
       return closing;
     },
