@@ -17,10 +17,13 @@ export async function ensureConsole(root) {
       [join(root, "node_modules/vite/bin/vite.js"), "build", "console"],
       { cwd: root },
     );
-    if (code !== 0)
-      throw new SetupProblem(
-        `the console could not be built:\n${output.trim().split("\n").slice(-20).join("\n")}`,
-      );
+    if (code !== 0) {
+      const lines = output
+        .trim()
+        .split("\n")
+        .filter((line) => !/^\s+at /.test(line));
+      throw new SetupProblem(`the console could not be built:\n${lines.slice(-12).join("\n")}`);
+    }
     mkdirSync(join(root, "console/dist"), { recursive: true });
     writeFileSync(join(root, STAMP), stamp);
   });
