@@ -43,7 +43,13 @@ export class Channel {
   #cancelRetry: () => void = () => undefined;
   #closed = false;
 
-  private constructor(settings: RadioChannel, group: TalkGroup, context: ChannelContext, radio: RadioPort, link: MediaLink) {
+  private constructor(
+    settings: RadioChannel,
+    group: TalkGroup,
+    context: ChannelContext,
+    radio: RadioPort,
+    link: MediaLink,
+  ) {
     this.settings = settings;
     this.group = group;
     this.#context = context;
@@ -63,16 +69,31 @@ export class Channel {
       clock,
       count,
       listener: {
-        transmit: (on) => { wire.radio?.transmit(on); },
-        frame: (samples) => { wire.radio?.send(samples); },
+        transmit: (on) => {
+          wire.radio?.transmit(on);
+        },
+        frame: (samples) => {
+          wire.radio?.send(samples);
+        },
       },
     });
     try {
       const listener = {
-        keyed: (open: boolean) => { link.squelch(open); },
-        frame: (samples: Int16Array, skipped: number) => { link.send(samples, skipped); },
+        keyed: (open: boolean) => {
+          link.squelch(open);
+        },
+        frame: (samples: Int16Array, skipped: number) => {
+          link.send(samples, skipped);
+        },
       };
-      wire.radio = await openUsrp({ listen: settings.listen, remote: settings.remote, listener, log, count, clock });
+      wire.radio = await openUsrp({
+        listen: settings.listen,
+        remote: settings.remote,
+        listener,
+        log,
+        count,
+        clock,
+      });
     } catch (error) {
       link.close();
       throw error;
@@ -102,7 +123,10 @@ export class Channel {
     const reason = gone ? "media-gone" : this.#link.silentMs >= MEDIA_SILENT_MS ? "media-silent" : undefined;
     if (reason === undefined) return;
     this.#context.count("events", reason);
-    this.#context.log.warn({ channel: this.settings.id, media: placement.instance, reason }, "radio channel lost its media instance");
+    this.#context.log.warn(
+      { channel: this.settings.id, media: placement.instance, reason },
+      "radio channel lost its media instance",
+    );
     this.#attachment = undefined;
     this.#link.detach();
     this.#attach();
@@ -117,9 +141,11 @@ export class Channel {
     this.#link.close();
     await this.#attaching;
     if (!this.#attachment) return;
-    await detach(this.#context.rpc, this.settings.id, this.#attachment.placement.instance).catch((error: unknown) => {
-      this.#context.log.debug({ channel: this.settings.id, error: String(error) }, "radio leg not deleted");
-    });
+    await detach(this.#context.rpc, this.settings.id, this.#attachment.placement.instance).catch(
+      (error: unknown) => {
+        this.#context.log.debug({ channel: this.settings.id, error: String(error) }, "radio leg not deleted");
+      },
+    );
   }
 
   #attach(): void {
@@ -131,17 +157,33 @@ export class Channel {
     const { id, name = id, priority } = this.settings;
     const member = { id, name, kind: "radio", priority } as const;
     try {
-      const attachment = await attach({ redis, rpc, channel: id, member, group: policyOf(this.group), host, port: this.#link.port });
+      const attachment = await attach({
+        redis,
+        rpc,
+        channel: id,
+        member,
+        group: policyOf(this.group),
+        host,
+        port: this.#link.port,
+      });
       this.#attachment = attachment;
       this.#retryMs = RETRY_FIRST_MS;
       if (this.#closed) return;
       this.#link.attach(attachment.media);
-      log.info({ channel: id, group: this.group.id, media: attachment.placement.instance }, "radio channel joined its group");
+      log.info(
+        { channel: id, group: this.group.id, media: attachment.placement.instance },
+        "radio channel joined its group",
+      );
     } catch (error) {
       if (this.#closed) return;
-      log.warn({ channel: id, error: String(error), retryMs: this.#retryMs }, "radio channel could not join its group");
+      log.warn(
+        { channel: id, error: String(error), retryMs: this.#retryMs },
+        "radio channel could not join its group",
+      );
       this.#context.count("errors", "attach");
-      this.#cancelRetry = this.#clock.after(this.#retryMs, () => { this.#attach(); });
+      this.#cancelRetry = this.#clock.after(this.#retryMs, () => {
+        this.#attach();
+      });
       this.#retryMs = Math.min(this.#retryMs * 2, RETRY_LAST_MS);
     }
   }

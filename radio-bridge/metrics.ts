@@ -23,7 +23,9 @@ export class RadioMetrics {
   }
 
   countFor(channel: string): Count {
-    return (name, reason = "") => { this.#counter(name).inc({ channel, reason }); };
+    return (name, reason = "") => {
+      this.#counter(name).inc({ channel, reason });
+    };
   }
 
   text(): Promise<string> {

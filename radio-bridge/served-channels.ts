@@ -52,7 +52,10 @@ export class ServedChannels {
     const { redis, log } = this.#options;
     const channels = await listResources(redis, "radio-channel");
     const found = await Promise.all(
-      channels.map(async (channel) => ({ channel, group: await getResource(redis, "talk-group", channel.talkGroup) })),
+      channels.map(async (channel) => ({
+        channel,
+        group: await getResource(redis, "talk-group", channel.talkGroup),
+      })),
     );
     this.#wanted = found.flatMap(({ channel, group }) => {
       if (group) return [{ channel, group }];
@@ -98,9 +101,15 @@ export class ServedChannels {
     }
     if (served) return;
     try {
-      const channel = await Channel.open(settings, group, { ...this.#options, count: this.#options.metrics.countFor(id) });
+      const channel = await Channel.open(settings, group, {
+        ...this.#options,
+        count: this.#options.metrics.countFor(id),
+      });
       this.#served.set(id, channel);
-      log.info({ channel: id, group: group.id, listen: settings.listen, remote: settings.remote }, "serving radio channel");
+      log.info(
+        { channel: id, group: group.id, listen: settings.listen, remote: settings.remote },
+        "serving radio channel",
+      );
     } catch (error) {
       log.error({ channel: id, error: String(error) }, "radio channel not opened");
       this.#notBefore.set(id, Date.now() + OPEN_RETRY_MS);

@@ -18,36 +18,59 @@ const CHECK_MS = 1_000;
 /** Starts the radio-bridge role: it serves the radio channels of the directory that no other bridge serves. */
 export async function startRadioBridge(context: RoleContext): Promise<RoleHandle> {
   const { redis, log, instance, config } = context;
-  const metrics = new RadioMetrics(() => served.states());
-  const rpc = startRpc(redis, context.openBlocking(), instance, ({ method, path }) => {
-    if (method === "GET" && path === "/channels") return Promise.resolve(served.health());
-    return Promise.reject(new CrossbandError(ErrorCode.RpcRefused, "no such resource", { method, path }));
-  }, log);
+  const metrics: RadioMetrics = new RadioMetrics(() => served.states());
+  const rpc = startRpc(
+    redis,
+    context.openBlocking(),
+    instance,
+    ({ method, path }) => {
+      if (method === "GET" && path === "/channels") return Promise.resolve(served.health());
+      return Promise.reject(new CrossbandError(ErrorCode.RpcRefused, "no such resource", { method, path }));
+    },
+    log,
+  );
   const host = rtpHostOf(config.host, config.media.advertised);
-  const served = new ServedChannels({ redis, rpc, log, instance, host, metrics });
+  const served: ServedChannels = new ServedChannels({ redis, rpc, log, instance, host, metrics });
 
   const changes = context.openBlocking();
   let stopped = false;
-  const reload = exclusive(async () => {
-    if (stopped) return;
-    await served.reload();
-    await served.claim();
-  }, log, "radio channels not read");
+  const reload = exclusive(
+    async () => {
+      if (stopped) return;
+      await served.reload();
+      await served.claim();
+    },
+    log,
+    "radio channels not read",
+  );
   changes.on("message", (_channel: string, changed: string) => {
     if (/^(radio-channel|talk-group):/.test(changed)) reload();
   });
   // Without a subscription changes are seen by the regular reload.
   changes.subscribe(directoryChannel).catch(() => undefined);
-  const claim = exclusive(async () => {
-    if (!stopped) await served.claim();
-  }, log, "radio channel leases not renewed");
-  const check = exclusive(async () => {
-    if (stopped || served.size === 0) return;
-    const media = (await listInstances(redis)).filter(({ role }) => role === "media");
-    served.check(new Set(media.map((card) => card.instance)));
-  }, log, "media instances not read");
-  const timers = [setInterval(claim, CHANNEL_RENEW_MS), setInterval(check, CHECK_MS), setInterval(reload, RELOAD_MS)];
+  const claim = exclusive(
+    async () => {
+      if (!stopped) await served.claim();
+    },
+    log,
+    "radio channel leases not renewed",
+  );
+  const check = exclusive(
+    async () => {
+      if (stopped || served.size === 0) return;
+      const media = (await listInstances(redis)).filter(({ role }) => role === "media");
+      served.check(new Set(media.map((card) => card.instance)));
+    },
+    log,
+    "media instances not read",
+  );
+  const timers = [
+    setInterval(claim, CHANNEL_RENEW_MS),
+    setInterval(check, CHECK_MS),
+    setInterval(reload, RELOAD_MS),
+  ];
   reload();
+  await reload.settled();
 
   let left: Promise<void> | undefined;
   const leave = async () => {
@@ -71,7 +94,11 @@ export async function startRadioBridge(context: RoleContext): Promise<RoleHandle
 }
 
 /** Runs a task when called, never twice at a time: a call meanwhile runs it once more after. Failures are logged. */
-function exclusive(task: () => Promise<void>, log: Logger, failure: string): (() => void) & { settled(): Promise<void> } {
+function exclusive(
+  task: () => Promise<void>,
+  log: Logger,
+  failure: string,
+): (() => void) & { settled(): Promise<void> } {
   let running: Promise<void> | undefined;
   let again = false;
   const run = async (): Promise<void> => {
@@ -87,12 +114,18 @@ function exclusive(task: () => Promise<void>, log: Logger, failure: string): (()
     if (running) again = true;
     else running = run();
   };
-  return Object.assign(call, { settled: async () => { await running; } });
+  return Object.assign(call, {
+    settled: async () => {
+      await running;
+    },
+  });
 }
 
 /** The address that media sends a radio's audio to: the media tier compares it with where ours comes from. */
 function rtpHostOf(host: string, advertised: string | undefined): string {
   if (host !== "0.0.0.0" && host !== "::") return host;
-  const outside = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []).find(({ family, internal }) => family === "IPv4" && !internal);
+  const outside = Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .find(({ family, internal }) => family === "IPv4" && !internal);
   return advertised ?? outside?.address ?? "127.0.0.1";
 }

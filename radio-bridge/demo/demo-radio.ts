@@ -39,8 +39,12 @@ export async function startDemoRadio(options: DemoRadioOptions): Promise<DemoRad
   let state: DemoState = { name: "listening" };
   let sequence = 0;
   let stopTalking: (() => void) | undefined;
-  const timers = new Timers<"wait" | "quiet">(clock, (name) => { step({ type: name === "wait" ? "elapsed" : "unkeyed" }); });
-  const write = (datagram: Uint8Array) => { socket.send(datagram, remote.port, remote.host); };
+  const timers = new Timers<"wait" | "quiet">(clock, (name) => {
+    step({ type: name === "wait" ? "elapsed" : "unkeyed" });
+  });
+  const write = (datagram: Uint8Array) => {
+    socket.send(datagram, remote.port, remote.host);
+  };
 
   function step(event: DemoEvent): void {
     const next = stepDemo(state, event);
@@ -100,7 +104,9 @@ export async function startDemoRadio(options: DemoRadioOptions): Promise<DemoRad
         timers.close();
         stopTalking?.();
         socket.removeAllListeners("message");
-        socket.close(() => { resolve(); });
+        socket.close(() => {
+          resolve();
+        });
       })),
   };
 }

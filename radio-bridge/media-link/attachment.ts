@@ -25,7 +25,11 @@ export interface AttachOptions {
 }
 
 const answerSchema = z.object({
-  description: z.object({ type: z.literal("rtp"), host: z.string(), port: z.number().int().min(1).max(65_535) }),
+  description: z.object({
+    type: z.literal("rtp"),
+    host: z.string(),
+    port: z.number().int().min(1).max(65_535),
+  }),
 });
 
 export const radioLegOf = (channel: string): string => `radio.${channel}`;
@@ -39,12 +43,20 @@ export async function attach(options: AttachOptions): Promise<Attachment> {
   const { redis, rpc, channel, member, group, host, port } = options;
   const alive = (await listInstances(redis)).filter(({ role }) => role === "media");
   const placement = await placeGroup(redis, group.id, alive);
-  if (!placement) throw new CrossbandError(ErrorCode.WorkerUnavailable, "no media instance is alive", { group: group.id });
+  if (!placement)
+    throw new CrossbandError(ErrorCode.WorkerUnavailable, "no media instance is alive", { group: group.id });
   const revision = await nextRevision(redis, channel);
   const body: LegRequest = { revision, group, member, description: { type: "rtp", host, port } };
-  const answer = await rpc.call(placement.instance, { method: "PUT", path: `/legs/${radioLegOf(channel)}`, body });
+  const answer = await rpc.call(placement.instance, {
+    method: "PUT",
+    path: `/legs/${radioLegOf(channel)}`,
+    body,
+  });
   const parsed = answerSchema.safeParse(answer);
-  if (!parsed.success) throw new CrossbandError(ErrorCode.RpcRefused, "media answered a radio leg without an address", { channel });
+  if (!parsed.success)
+    throw new CrossbandError(ErrorCode.RpcRefused, "media answered a radio leg without an address", {
+      channel,
+    });
   return { placement, media: parsed.data.description };
 }
 

@@ -53,8 +53,12 @@ export class MediaLink {
     this.#socket = socket;
     this.#options = options;
     this.#timestampMs = this.#heardMs = options.clock.now();
-    socket.on("message", (packet, from) => { this.#receive(packet, from); });
-    socket.on("error", () => { options.count("errors", "media-socket"); });
+    socket.on("message", (packet, from) => {
+      this.#receive(packet, from);
+    });
+    socket.on("error", () => {
+      options.count("errors", "media-socket");
+    });
     this.#cancelTick = this.#tickLater();
   }
 
@@ -139,7 +143,13 @@ export class MediaLink {
   #write(marker: boolean, samples?: Int16Array): void {
     if (!this.#media || this.#closed) return;
     const sequence = this.#sequence++;
-    const common = { sequence, timestamp: this.#timestamp, ssrc: this.#ssrc, marker, squelchOpen: this.#squelchOpen };
+    const common = {
+      sequence,
+      timestamp: this.#timestamp,
+      ssrc: this.#ssrc,
+      marker,
+      squelchOpen: this.#squelchOpen,
+    };
     const packet = encodeRadioRtp({ ...common, ...(samples && { samples }) });
     this.#socket.send(packet, this.#media.port, this.#media.host);
   }
@@ -156,7 +166,8 @@ export class MediaLink {
       return;
     }
     this.#heardMs = this.#options.clock.now();
-    const behind = this.#lastSequence === undefined ? -1 : ((this.#lastSequence - packet.sequence) << 16) >> 16;
+    const behind =
+      this.#lastSequence === undefined ? -1 : ((this.#lastSequence - packet.sequence) << 16) >> 16;
     // What was overtaken must not key a radio that has been unkeyed since.
     if (behind >= 0 && behind < REORDER_WINDOW) return;
     this.#lastSequence = packet.sequence;

@@ -7,12 +7,25 @@ const vector = "90e00102 00000320 cafef00d 01670001 10000000";
 
 describe("encodeRadioRtp", () => {
   it("writes squelch open, marker and big-endian samples", () => {
-    const packet = encodeRadioRtp({ sequence: 258, timestamp: 800, ssrc: 0xcafef00d, marker: true, squelchOpen: true, samples: new Int16Array(160).fill(-2) });
+    const packet = encodeRadioRtp({
+      sequence: 258,
+      timestamp: 800,
+      ssrc: 0xcafef00d,
+      marker: true,
+      squelchOpen: true,
+      samples: new Int16Array(160).fill(-2),
+    });
     expect(Buffer.from(packet).toString("hex")).toBe(vector.replace(/\s/g, "") + "fffe".repeat(160));
   });
 
   it("writes flags alone as a packet without payload", () => {
-    const packet = encodeRadioRtp({ sequence: 65_537, timestamp: 2 ** 32 + 5, ssrc: 1, marker: false, squelchOpen: false });
+    const packet = encodeRadioRtp({
+      sequence: 65_537,
+      timestamp: 2 ** 32 + 5,
+      ssrc: 1,
+      marker: false,
+      squelchOpen: false,
+    });
     expect(Buffer.from(packet).toString("hex")).toBe("906000010000000500000001016700010000" + "0000");
   });
 });
@@ -20,11 +33,20 @@ describe("encodeRadioRtp", () => {
 describe("decodeRadioRtp", () => {
   it("reads push-to-talk and audio from a slice of a larger buffer", () => {
     const whole = hex(`00 90600007 00000000 00000001 01670001 20000000 ${"8001".repeat(160)}`);
-    expect(decodeRadioRtp(whole.subarray(1))).toEqual({ sequence: 7, transmit: true, muted: false, samples: new Int16Array(160).fill(-32_767) });
+    expect(decodeRadioRtp(whole.subarray(1))).toEqual({
+      sequence: 7,
+      transmit: true,
+      muted: false,
+      samples: new Int16Array(160).fill(-32_767),
+    });
   });
 
   it("reads that we are muted from a packet without payload", () => {
-    expect(decodeRadioRtp(hex("90600007 00000000 00000001 01670001 00200000"))).toEqual({ sequence: 7, transmit: false, muted: true });
+    expect(decodeRadioRtp(hex("90600007 00000000 00000001 01670001 00200000"))).toEqual({
+      sequence: 7,
+      transmit: false,
+      muted: true,
+    });
   });
 
   it.each([
@@ -40,7 +62,12 @@ describe("decodeRadioRtp", () => {
   });
 
   it("refuses every short length and never throws", () => {
-    for (let length = 0; length < 20; length++) expect(decodeRadioRtp(hex(vector).subarray(0, length))).toBeUndefined();
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (octets) => { decodeRadioRtp(octets); }));
+    for (let length = 0; length < 20; length++)
+      expect(decodeRadioRtp(hex(vector).subarray(0, length))).toBeUndefined();
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (octets) => {
+        decodeRadioRtp(octets);
+      }),
+    );
   });
 });

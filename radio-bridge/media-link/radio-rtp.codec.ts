@@ -40,7 +40,14 @@ export interface IncomingPacket {
   readonly samples?: Int16Array;
 }
 
-export function encodeRadioRtp({ sequence, timestamp, ssrc, marker, squelchOpen, samples }: OutgoingPacket): Uint8Array {
+export function encodeRadioRtp({
+  sequence,
+  timestamp,
+  ssrc,
+  marker,
+  squelchOpen,
+  samples,
+}: OutgoingPacket): Uint8Array {
   const packet = new Uint8Array(HEADER_BYTES + (samples ? FRAME_SAMPLES * 2 : 0));
   const view = new DataView(packet.buffer);
   view.setUint8(0, 0x90);
@@ -65,7 +72,11 @@ export function decodeRadioRtp(packet: Uint8Array): IncomingPacket | undefined {
   const octets = packet.byteLength - HEADER_BYTES;
   if (octets !== 0 && octets !== FRAME_SAMPLES * 2) return undefined;
   const flags = view.getUint16(FLAGS_AT);
-  const common = { sequence: view.getUint16(2), transmit: (flags & PTT_TYPE) !== 0, muted: (flags & PTT_MUTE) !== 0 };
+  const common = {
+    sequence: view.getUint16(2),
+    transmit: (flags & PTT_TYPE) !== 0,
+    muted: (flags & PTT_MUTE) !== 0,
+  };
   if (octets === 0) return common;
   const samples = new Int16Array(FRAME_SAMPLES);
   for (let i = 0; i < FRAME_SAMPLES; i++) samples[i] = view.getInt16(HEADER_BYTES + 2 * i);

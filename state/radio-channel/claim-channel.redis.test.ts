@@ -26,7 +26,12 @@ it("lets another take over within 2 s of the holder's last word", async () => {
   const channel = someChannel();
   await claimChannel(redis, channel, "a");
   const died = Date.now();
-  await vi.waitFor(async () => { expect(await claimChannel(redis, channel, "b")).toEqual({ outcome: "claimed" }); }, { timeout: 3_000 });
+  await vi.waitFor(
+    async () => {
+      expect(await claimChannel(redis, channel, "b")).toEqual({ outcome: "claimed" });
+    },
+    { timeout: 3_000 },
+  );
   expect(Date.now() - died).toBeGreaterThanOrEqual(CHANNEL_LEASE_MS - 50);
   expect(Date.now() - died).toBeLessThan(2_000);
 });

@@ -38,13 +38,22 @@ const releaseScript = defineScript({
 });
 
 /** Asks for a channel, or keeps it. */
-export const claimChannel = (redis: RedisConnection, channel: string, instance: string): Promise<ChannelClaim> =>
+export const claimChannel = (
+  redis: RedisConnection,
+  channel: string,
+  instance: string,
+): Promise<ChannelClaim> =>
   claimScript(redis, { lease: channelLeaseKey(channel) }, { instance, leaseMs: CHANNEL_LEASE_MS });
 
 /** Gives a channel back; nothing happens when another has it. */
-export async function releaseChannel(redis: RedisConnection, channel: string, instance: string): Promise<void> {
+export async function releaseChannel(
+  redis: RedisConnection,
+  channel: string,
+  instance: string,
+): Promise<void> {
   await releaseScript(redis, { lease: channelLeaseKey(channel) }, { instance });
 }
 
 /** The next revision of the channel's leg: it must grow whichever bridge attaches it. */
-export const nextRevision = (redis: RedisConnection, channel: string): Promise<number> => redis.incr(channelRevisionKey(channel));
+export const nextRevision = (redis: RedisConnection, channel: string): Promise<number> =>
+  redis.incr(channelRevisionKey(channel));
