@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { BUS_RATE } from "#media/bus/frame.ts";
-import { isSilent, toneOverRestDb } from "#test/peers/audio/measures.ts";
+import { isSilent } from "#test/peers/audio/measures.ts";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
 import {
   playTone,
@@ -12,6 +12,7 @@ import {
 import { openRawPeer, type RawPeer } from "#test/peers/browser/raw-peer.ts";
 import { FakeGroup, startBrowserSide, type BrowserSide } from "./testing/fake-group.ts";
 import { change, join, leave } from "./testing/join.ts";
+import { typicalToneDb } from "./testing/typical-tone.ts";
 
 let browser: TestBrowser;
 let side: BrowserSide;
@@ -47,7 +48,7 @@ describe("a browser's microphone", () => {
     const { leg, peer } = await join(browser, group, "alice.0");
     const playing = playTone(peer.page, { hz: 1_000, ms: 2_500 });
     const heard = await group.hear(leg, 1_500);
-    expect(toneOverRestDb(heard.subarray(0.5 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
+    expect(typicalToneDb(heard.subarray(0.5 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
     expect(leg.pull()).toBeUndefined();
     await playing;
     await leave({ leg, peer });
@@ -93,7 +94,7 @@ describe("a browser's microphone", () => {
     const playing = playTone(peer.page, { hz: 1_000, ms: 1_200 });
     const resumed = await group.hear(leg, 1_000);
     await playing;
-    expect(toneOverRestDb(resumed.subarray(0.4 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
+    expect(typicalToneDb(resumed.subarray(0.4 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
     await leave({ leg, peer });
   });
 });
@@ -106,7 +107,7 @@ describe("a browser's speaker", () => {
     const heard = await hearing(peer, () => group.play([leg], 700, 1_500));
     const after = await hearing(peer, () => peer.page.waitForTimeout(300));
     expect(isSilent(before.samples, before.rate)).toBe(true);
-    expect(toneOverRestDb(sounding(heard, 1_000), heard.rate, 700)).toBeGreaterThan(20);
+    expect(typicalToneDb(sounding(heard, 1_000), heard.rate, 700)).toBeGreaterThan(20);
     expect(isSilent(after.samples, after.rate)).toBe(true);
     await leave({ leg, peer });
   });
@@ -122,7 +123,7 @@ describe("a browser's speaker", () => {
       (heard.samples.filter((sample) => Math.abs(sample) > 0.02).length * 1_000) / heard.rate;
     // Nine tenths of a sine's samples are above the limit.
     expect(soundingMs).toBeGreaterThan(800);
-    expect(toneOverRestDb(sounding(heard, 600), heard.rate, 900)).toBeGreaterThan(20);
+    expect(typicalToneDb(sounding(heard, 600), heard.rate, 900)).toBeGreaterThan(20);
     await leave({ leg, peer });
   });
 
@@ -136,7 +137,7 @@ describe("a browser's speaker", () => {
       hearing(listener.peer, () => peerWait(listener.peer, 1_200)),
     ]);
     expect(isSilent(own.samples, own.rate)).toBe(true);
-    expect(toneOverRestDb(sounding(others, 800), others.rate, 700)).toBeGreaterThan(20);
+    expect(typicalToneDb(sounding(others, 800), others.rate, 700)).toBeGreaterThan(20);
     await leave(talker, listener);
   });
 
@@ -150,8 +151,8 @@ describe("a browser's speaker", () => {
         new FakeGroup(side, "call-2", "full-duplex").play([two.leg], 1_500, 1_200, false),
       ),
     ]);
-    expect(toneOverRestDb(sounding(low, 800), low.rate, 500)).toBeGreaterThan(20);
-    expect(toneOverRestDb(sounding(high, 800), high.rate, 1_500)).toBeGreaterThan(20);
+    expect(typicalToneDb(sounding(low, 800), low.rate, 500)).toBeGreaterThan(20);
+    expect(typicalToneDb(sounding(high, 800), high.rate, 1_500)).toBeGreaterThan(20);
     await leave(one, two);
   });
 
@@ -166,9 +167,9 @@ describe("a browser's speaker", () => {
     const playing = playTone(peer.page, { hz: 1_000, ms: 1_500 });
     const said = await group.hear(leg, 1_200);
     await playing;
-    expect(toneOverRestDb(said.subarray(0.5 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
+    expect(typicalToneDb(said.subarray(0.5 * BUS_RATE), BUS_RATE, 1_000)).toBeGreaterThan(20);
     const heard = await hearing(peer, () => group.play([leg], 700, 1_200));
-    expect(toneOverRestDb(sounding(heard, 800), heard.rate, 700)).toBeGreaterThan(20);
+    expect(typicalToneDb(sounding(heard, 800), heard.rate, 700)).toBeGreaterThan(20);
     await leave({ leg, peer });
   });
 });
