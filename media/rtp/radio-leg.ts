@@ -20,6 +20,8 @@ const SILENT_MS = 5_000;
 const SQUELCH_LOST_MS = 500;
 /** How often the end of a transmission is said, so that no lost packet leaves a transmitter keyed. */
 const PTT_OFF_REPEATS = 3;
+/** Listening everywhere is no address to tell anyone. */
+const WILDCARDS = new Set(["0.0.0.0", "::"]);
 const EMPTY = new Uint8Array();
 
 /** A radio channel: its bridge sends what the radio hears, and transmits what the group says. */
@@ -70,7 +72,10 @@ export class RadioLeg implements MediaLeg {
       throw new CrossbandError(ErrorCode.WorkerUnavailable, "the leg was closed while it opened");
     }
     this.#remote = { address, port };
-    return { description: { type: "rtp", host: this.#context.advertised, port: this.#socket.port } };
+    // Another bridge process may have taken over, with numbers of its own.
+    this.#sequence = undefined;
+    const host = WILDCARDS.has(this.#context.host) ? this.#context.advertised : this.#context.host;
+    return { description: { type: "rtp", host, port: this.#socket.port } };
   }
 
   setHeard(heard: boolean): void {

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { GroupPolicy } from "#common/media-control.ts";
+import { isSilent, toneOverRestDb } from "#test/peers/audio/measures.ts";
+import { speechSample, sampleSource, toneSource } from "#test/peers/audio/sources.ts";
+import { speechCorrelation } from "#test/peers/audio/speech.ts";
+import { fullDuplex, halfDuplex, joinPhone, startMediaFixture, type MediaFixture } from "./testing/media-fixture.ts";
+import { joinRadio } from "./testing/test-radio.ts";
+
+const RATE = 8_000;
+let media: MediaFixture;
+beforeAll(async () => {
+  media = await startMediaFixture();
+});
+afterAll(async () => {
+  await media.close();
+});
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const holder = async ({ id }: GroupPolicy) => {
+  const { floor } = await media.snapshot(id);
+  return floor.state === "taken" ? floor.leg : undefined;
+};
+const waitForHolder = (group: GroupPolicy, leg: string | undefined) =>
+  vi.waitFor(
+    async () => {
+      expect(await holder(group)).toBe(leg);
+    },
+    { timeout: 3_000 },
+  );
+
+describe("a radio in a half-duplex group", () => {
+  it("is heard by a phone and another radio while its squelch is open", async () => {
+    const group = halfDuplex("rd-heard");
+    const [radio, other, alice] = await Promise.all([
+      joinRadio(media, group, "engine-5"),
+      joinRadio(media, group, "engine-6"),
+      joinPhone(media, group, "alice"),
+    ]);
+    radio.key(toneSource(1_000));
+    await waitForHolder(group, radio.leg);
+    const from = Date.now() + 100;
+    const [atPhone, atRadio] = await Promise.all([alice.rtp.heard.atLeast(800, from), other.heard.atLeast(800, from)]);
+    expect(toneOverRestDb(atPhone, RATE, 1_000)).toBeGreaterThan(20);
+    expect(toneOverRestDb(atRadio, RATE, 1_000)).toBeGreaterThan(20);
+    expect(radio.heard.frames).toBe(0);
+    radio.unkey();
+    await waitForHolder(group, undefined);
+    const after = Date.now() + 50;
+    await wait(200);
+    expect(isSilent(alice.rtp.heard.since(after), RATE)).toBe(true);
+    await Promise.all([radio.leave(), other.leave(), alice.leave()]);
+  });
+
+  it("is keyed while a phone talks, hears its speech, and is unkeyed three times over at the end", async () => {
+    const group = halfDuplex("rd-keyed");
+    const [radio, alice] = await Promise.all([joinRadio(media, group, "engine-5"), joinPhone(media, group, "alice")]);
+    expect(radio.flags.some(({ ptt }) => ptt)).toBe(false);
+    await media.digit(alice.leg, "*");
+    const from = Date.now();
+    await alice.rtp.play(sampleSource(speechSample()));
+    await wait(150);
+    expect(speechCorrelation(speechSample(), radio.heard.since(from), RATE)).toBeGreaterThan(0.8);
+    expect(radio.flags.at(-1)?.ptt).toBe(true);
+    await media.digit(alice.leg, "#");
+    await vi.waitFor(() => {
+      expect(radio.flags.slice(-3).map(({ ptt }) => ptt)).toEqual([false, false, false]);
+    });
+    await Promise.all([radio.leave(), alice.leave()]);
+  });
+
+  it("is told that its audio is not taken when another talks, until it unkeys", async () => {
+    const group = halfDuplex("rd-refused");
+    const [radio, alice, bob] = await Promise.all([
+      joinRadio(media, group, "engine-5"),
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
+    await media.digit(alice.leg, "*");
+    void alice.rtp.play(toneSource(1_000));
+    radio.key(toneSource(1_700));
+    await vi.waitFor(() => {
+      expect(radio.flags.at(-1)).toMatchObject({ muted: true });
+    });
+    const heard = await bob.rtp.heard.atLeast(500, Date.now());
+    expect(toneOverRestDb(heard, RATE, 1_700)).toBeLessThan(-20);
+    await media.digit(alice.leg, "#");
+    await wait(300);
+    // A late talker is not let in halfway through its sentence.
+    expect(await holder(group)).toBeUndefined();
+    radio.unkey();
+    await vi.waitFor(() => {
+      expect(radio.flags.at(-1)).toMatchObject({ muted: false });
+    });
+    radio.key(toneSource(1_700));
+    await waitForHolder(group, radio.leg);
+    await Promise.all([radio.leave(), alice.leave(), bob.leave()]);
+  });
+
+  it("keeps the floor through a flutter of its squelch", async () => {
+    const group = halfDuplex("rd-flutter", { hangMs: 500 });
+    const [radio, bob] = await Promise.all([joinRadio(media, group, "engine-5"), joinPhone(media, group, "bob")]);
+    const events = await media.events(group.id);
+    for (let i = 0; i < 3; i++) {
+      radio.key(toneSource(1_000));
+      await wait(150);
+      radio.unkey();
+      await wait(150);
+    }
+    await waitForHolder(group, undefined);
+    expect(events.filter(({ type }) => type === "floor")).toHaveLength(2);
+    await Promise.all([radio.leave(), bob.leave()]);
+  });
+
+  it("loses the floor when its bridge dies keyed, and its leg after five seconds", async () => {
+    const group = halfDuplex("rd-dies", { hangMs: 100 });
+    const [radio, bob] = await Promise.all([joinRadio(media, group, "engine-5"), joinPhone(media, group, "bob")]);
+    const events = await media.events(group.id);
+    radio.key(toneSource(1_000));
+    await waitForHolder(group, radio.leg);
+    radio.vanish();
+    await waitForHolder(group, undefined);
+    await vi.waitFor(
+      () => {
+        expect(events).toContainEqual({ type: "leg-ended", group: group.id, leg: radio.leg, reason: "silent" });
+      },
+      { timeout: 8_000 },
+    );
+    expect((await media.snapshot(group.id)).participants.map(({ leg }) => leg)).toEqual([bob.leg]);
+    await Promise.all([radio.leave(), bob.leave()]);
+  });
+});
+
+describe("a radio in a full-duplex group", () => {
+  it("is mixed with a phone for a third, and hears the phone", async () => {
+    const group = fullDuplex("rd-full");
+    const [radio, alice, bob] = await Promise.all([
+      joinRadio(media, group, "engine-5"),
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
+    radio.key(toneSource(700));
+    void alice.rtp.play(toneSource(1_300));
+    await bob.rtp.heard.atLeast(300);
+    const from = Date.now() + 150;
+    const [atRadio, atAlice] = await Promise.all([radio.heard.atLeast(600, from), alice.rtp.heard.atLeast(600, from)]);
+    expect(toneOverRestDb(atRadio, RATE, 1_300)).toBeGreaterThan(20);
+    expect(toneOverRestDb(atAlice, RATE, 700)).toBeGreaterThan(20);
+    await Promise.all([radio.leave(), alice.leave(), bob.leave()]);
+  });
+});
