@@ -60,8 +60,10 @@ describe.each(["phone", "radio"] as const)("a %s talks in a half-duplex group", 
 
   it("and a second talker is refused, told so, and heard by nobody", async () => {
     const talker = the(kind);
+    const startedMs = Date.now();
     await talker.press();
     talker.sendTone(1_000);
+    await expectTone(others(talker), 1_000, startedMs);
     for (const second of others(talker)) {
       const fromMs = Date.now();
       expect(await second.press()).not.toBe("granted");
