@@ -92,7 +92,7 @@ describe("pressing", () => {
       down("F8", { repeat: true, selected: ["b"] }),
       up("F8"),
     ]);
-    expect(words(effects)).toEqual(["swallow", "key a", "swallow", "unkey a"]);
+    expect(words(effects)).toEqual(["swallow", "key a", "swallow", "swallow", "unkey a"]);
   });
 
   it("talks from inside a text field with a function key", () => {

@@ -79,11 +79,16 @@ export function stepPtt(state: PttState, event: PttEvent, settings: PttSettings)
   switch (event.type) {
     case "key-down":
       return keyDown(state, event, settings);
-    case "key-up":
+    case "key-up": {
       // macOS sends no key-up for other keys while Command is down, so its own key-up ends them all.
       if (event.code === "MetaLeft" || event.code === "MetaRight")
         return without(state, (source) => source.startsWith("key:"), "meta");
-      return without(state, (source) => source === `key:${event.code}`, "released");
+      const source = `key:${event.code}`;
+      if (!(source in state.holds)) return { state, effects: [] };
+      const { state: next, effects } = without(state, (held) => held === source, "released");
+      // Some browsers click a focused button on the key-up of Space.
+      return { state: next, effects: [swallow, ...effects] };
+    }
     case "press":
       return press(state, event.source, event.groups);
     case "release":

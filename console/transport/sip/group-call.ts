@@ -1,6 +1,7 @@
 import { Inviter, RequestPendingError, SessionState, type URI, type UserAgent } from "sip.js";
+import type { IncomingResponse } from "sip.js/lib/core";
 import { JoinRefusal, type CallHandlers, type GroupCall } from "../phone.ts";
-import { GroupDescription, type GroupDescriptionHandlers } from "./group-description.ts";
+import type { GroupDescription, GroupDescriptionHandlers } from "./group-description.ts";
 
 /** A call that is not answered in this time is given up. */
 const JOIN_MS = 12_000;
@@ -119,10 +120,10 @@ function establish(session: Inviter): Promise<string> {
       } else if (state === SessionState.Terminated) refuse(0, "ended before it began");
     });
     const requestDelegate = {
-      onAccept({ message }: { message: { toTag?: string } }) {
-        leg = message.toTag ?? "";
+      onAccept({ message }: IncomingResponse) {
+        leg = message.toTag;
       },
-      onReject({ message }: { message: { statusCode?: number; reasonPhrase?: string } }) {
+      onReject({ message }: IncomingResponse) {
         refuse(message.statusCode ?? 0, message.reasonPhrase ?? "");
       },
     };
@@ -150,7 +151,7 @@ async function renegotiate(session: Inviter): Promise<void> {
 
 const reinvite = (session: Inviter): Promise<number> =>
   new Promise((resolve, reject) => {
-    const settle = ({ message }: { message: { statusCode?: number } }): void => {
+    const settle = ({ message }: IncomingResponse): void => {
       resolve(message.statusCode ?? 0);
     };
     session.invite({ requestDelegate: { onAccept: settle, onReject: settle } }).catch(reject);

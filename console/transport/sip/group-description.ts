@@ -63,7 +63,7 @@ export class GroupDescription implements SessionDescriptionHandler {
     await this.#peer.setLocalDescription();
     const { localDescription } = this.#peer;
     if (!localDescription) throw new Error("the browser made no session description");
-    const { sdp = "" } = await modified(localDescription.toJSON() as RTCSessionDescriptionInit, modifiers);
+    const { sdp = "" } = await modified(localDescription.toJSON(), modifiers);
     return { body: sdp, contentType: "application/sdp" };
   }
 

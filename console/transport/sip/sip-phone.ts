@@ -6,6 +6,7 @@ import {
   UserAgent,
   UserAgentState,
 } from "sip.js";
+import type { IncomingResponse } from "sip.js/lib/core";
 import { retryDelayOf } from "../../model/backoff.ts";
 import { JoinRefusal, type GroupCall, type Phone, type PhoneHandlers } from "../phone.ts";
 import { callGroup, descriptionSetups } from "./group-call.ts";
@@ -66,7 +67,7 @@ export function startSipPhone(account: PhoneAccount, handlers: PhoneHandlers): P
   });
 
   const register = (): void => {
-    const onReject = ({ message }: { message: { statusCode?: number } }): void => {
+    const onReject = ({ message }: IncomingResponse): void => {
       const status = message.statusCode ?? 0;
       if (status === 401 || status === 403 || status === 404) handlers.onRefused(status);
       else if (status >= 500) retry = setTimeout(register, retryDelayOf(++attempt, Math.random()));
