@@ -8,6 +8,7 @@ import type { BrowserRoom, Listening } from "./browser-room.ts";
 import { BrowserTransport, type TransportEnd } from "./browser-transport.ts";
 import { Negotiation } from "./negotiation.ts";
 import { OpusIn } from "./opus-in.ts";
+import type { Line } from "./sdp/layout.ts";
 import { receives, sends } from "./sdp/description.ts";
 import type { BrowserLine, BrowserMedia } from "./sdp/read-browser.ts";
 import type { Viewer } from "./video-room.ts";
@@ -167,7 +168,7 @@ export class BrowserLeg implements MediaLeg, Viewer {
     switch (description.type) {
       case "none": {
         const { local } = await this.#openTransport();
-        return { description: { type: "offer", sdp: this.#negotiation.offer(local) } };
+        return { description: { type: "offer", sdp: this.#negotiation.offer(local, this.#ssrcOf) } };
       }
       case "answer": {
         const media = this.#negotiation.readAnswer(description.sdp);
@@ -177,11 +178,7 @@ export class BrowserLeg implements MediaLeg, Viewer {
       case "offer": {
         const media = this.#negotiation.readOffer(description.sdp);
         const { local } = await this.#carryOut(media);
-        // Where the browser numbered the extensions it knows our sound by its SSRC, else by the mid.
-        const ssrc = this.#speaker?.rtpParameters.encodings?.[0]?.ssrc;
-        const sdp = this.#negotiation.answer(media, local, ({ role, extensions }) =>
-          role === "audio" && extensions !== undefined ? ssrc : undefined,
-        );
+        const sdp = this.#negotiation.answer(media, local, this.#ssrcOf);
         return { description: { type: "answer", sdp } };
       }
       case "rtp":
@@ -190,6 +187,12 @@ export class BrowserLeg implements MediaLeg, Viewer {
         });
     }
   }
+
+  /** Where the browser numbered the extensions it knows our sound by its SSRC, else by the mid. */
+  readonly #ssrcOf = ({ role, extensions }: Line): number | undefined =>
+    role === "audio" && extensions !== undefined
+      ? this.#speaker?.rtpParameters.encodings?.[0]?.ssrc
+      : undefined;
 
   async #openTransport(): Promise<BrowserTransport> {
     this.#transport ??= await BrowserTransport.open(this.#options.worker(), (reason) => {

@@ -71,7 +71,7 @@ describe("a browser and a phone in a half-duplex group", () => {
     await Promise.all([phone.leave(), member.leave()]);
   });
 
-  it("understand each other: speech is the same waveform both ways", async () => {
+  it("understand each other: speech is the same waveform both ways", { retry: 2 }, async () => {
     const group = halfDuplex("bp-speech");
     const phone = await joinPhone(media, group, "bob");
     const member = await joinBrowser(media, browser, group, "alice");

@@ -1,3 +1,4 @@
+import type { Direction } from "./sdp/description.ts";
 import { offeredDirection, offeredLayout, type Line } from "./sdp/layout.ts";
 import { audioCodecLines, videoCodecLines } from "./sdp/profile.ts";
 import {
@@ -8,6 +9,9 @@ import {
   type BrowserMedia,
 } from "./sdp/read-browser.ts";
 import { writeDescription, type LocalTransport, type WrittenLine } from "./sdp/write-description.ts";
+
+/** The SSRC to signal for a line of ours, if any. */
+export type SsrcOf = (line: Line) => number | undefined;
 
 /**
  * The offers and answers of one dialog with a browser (RFC 3264). It reads and writes text only: the leg carries out what was read and
@@ -28,14 +32,14 @@ export class Negotiation {
     return this.#layout !== undefined;
   }
 
-  /** An offer of ours, the first one or a later one with the same lines. */
-  offer(transport: LocalTransport): string {
+  /**
+   * An offer of ours, the first one or a later one with the same lines.
+   *
+   * @param ssrcOf as in `answer`
+   */
+  offer(transport: LocalTransport, ssrcOf: SsrcOf = () => undefined): string {
     this.#layout ??= offeredLayout();
-    const lines = this.#layout.map((line): WrittenLine => ({
-      line,
-      direction: offeredDirection(line.role),
-      codec: codecOf(line),
-    }));
+    const lines = this.#layout.map((line) => writtenLine(line, offeredDirection(line.role), ssrcOf));
     return this.#write("actpass", transport, lines);
   }
 
@@ -59,11 +63,8 @@ export class Negotiation {
    *
    * @param ssrcOf the SSRC to signal for a line; needed where no mid extension of ours was agreed
    */
-  answer(media: BrowserMedia, transport: LocalTransport, ssrcOf: (line: Line) => number | undefined): string {
-    const lines = media.lines.map(({ line, direction }: BrowserLine): WrittenLine => {
-      const ssrc = ssrcOf(line);
-      return { line, direction, codec: codecOf(line), ...(ssrc !== undefined && { ssrc }) };
-    });
+  answer(media: BrowserMedia, transport: LocalTransport, ssrcOf: SsrcOf): string {
+    const lines = media.lines.map(({ line, direction }) => writtenLine(line, direction, ssrcOf));
     return this.#write("passive", transport, lines);
   }
 
@@ -73,4 +74,8 @@ export class Negotiation {
   }
 }
 
-const codecOf = ({ kind }: Line) => (kind === "audio" ? audioCodecLines : videoCodecLines);
+function writtenLine(line: Line, direction: Direction, ssrcOf: SsrcOf): WrittenLine {
+  const ssrc = ssrcOf(line);
+  const codec = line.kind === "audio" ? audioCodecLines : videoCodecLines;
+  return { line, direction, codec, ...(ssrc !== undefined && { ssrc }) };
+}

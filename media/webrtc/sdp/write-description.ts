@@ -2,6 +2,9 @@ import type { Direction, Fingerprint, Ice, Setup } from "./description.ts";
 import type { Line } from "./layout.ts";
 import type { CodecLines } from "./profile.ts";
 
+/** What one camera may send at most, in kbit/s: every other browser of the group receives it. RFC 8866 §5.8. */
+const CAMERA_KBIT = 1_200;
+
 /** Our end of the transport, as the WebRTC server made it. */
 export interface LocalTransport {
   readonly ice: Ice;
@@ -71,6 +74,7 @@ function linesOf(
   return [
     `m=${line.kind} 9 UDP/TLS/RTP/SAVPF ${codec.payloadTypes.join(" ")}`,
     `c=${connection}`,
+    ...(line.role === "camera" ? [`b=AS:${CAMERA_KBIT}`] : []),
     `a=mid:${line.mid}`,
     `a=${direction}`,
     "a=rtcp-mux",
