@@ -14,7 +14,9 @@ export async function startEdge(context: RoleContext): Promise<RoleHandle> {
     onRpc(request) {
       const delivered = wire && deliverToClient(wire, request);
       if (delivered) return Promise.resolve(delivered);
-      return Promise.reject(new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }));
+      return Promise.reject(
+        new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }),
+      );
     },
   });
   wire = createWireServer({ config, port: edge.port, instance, log, forward: wireDelivery(edge.rpc) });

@@ -9,8 +9,6 @@ export interface CachedCall {
   busy: boolean;
   readonly waiting: (() => void)[];
   usedMs: number;
-  /** Up to when its deadlines have been dealt with. */
-  wokenMs: number;
 }
 
 /** How long an unused copy stays: an answered call is quiet from its ACK on, and its BYE costs one read. */
@@ -37,7 +35,7 @@ export class CallCache {
   use(call: CallId, nowMs: number): CachedCall {
     let entry = this.calls.get(call);
     if (entry) this.calls.delete(call);
-    else entry = { call, copy: undefined, busy: false, waiting: [], usedMs: nowMs, wokenMs: nowMs };
+    else entry = { call, copy: undefined, busy: false, waiting: [], usedMs: nowMs };
     this.calls.set(call, entry);
     entry.usedMs = nowMs;
     if (this.calls.size > this.limit) this.evict(1, Infinity);

@@ -67,7 +67,7 @@ export class Engine implements SipPort {
     this.now = options.now ?? Date.now;
     this.metrics = options.metrics;
     this.advertisedFor = (transport) => options.transports.advertised(transport);
-    this.wheel = new Wheel((name) => { this.onWheel(name); }, this.now, options.ticker ?? systemTicker); // prettier-ignore
+    this.wheel = new Wheel((name, atMs) => { this.onWheel(name, atMs); }, this.now, options.ticker ?? systemTicker); // prettier-ignore
     this.runner = new CallRunner({
       instance: options.instance,
       redis: options.redis,
@@ -134,17 +134,15 @@ export class Engine implements SipPort {
           draft.effects.push(() => void forgetDue(this.options.redis, call).catch(() => undefined));
           return undefined;
         }
-        if (
-          isUnstable(draft.record) &&
-          draft.record.worker !== this.options.instance &&
-          !alive(draft.record.worker)
-        ) {
-          this.metrics.adopted();
-          resendAll(draft);
-          draft.record = { ...draft.record, worker: this.options.instance };
-          return { recover: true };
-        }
-        return wake(draft, draft.context.nowMs);
+        const { worker } = draft.record;
+        // The worker lives: it looks after retransmissions, and only what it has missed is done here.
+        if (worker === this.options.instance || alive(worker)) return wake(draft, draft.context.nowMs);
+        // From now on its timers are ours.
+        draft.record = { ...draft.record, worker: this.options.instance };
+        this.metrics.adopted();
+        if (!isUnstable(draft.record)) return wake(draft, draft.context.nowMs);
+        resendAll(draft);
+        return { recover: true };
       },
     });
   }
@@ -316,27 +314,33 @@ export class Engine implements SipPort {
     const nowMs = this.now();
     entry.usedMs = nowMs;
     if (!this.wheel.has(SWEEP)) this.wheel.arm(SWEEP, nowMs + SWEEP_MS);
-    const at = record && nextWake(record, nowMs);
+    // Whoever committed last wakes for the call: one process, not each that has seen it.
+    const at = record?.worker === this.options.instance ? nextWake(record, nowMs) : undefined;
     if (at === undefined) {
       this.wheel.disarm(entry.call);
       if (!record) this.cache.drop(entry);
       return;
     }
-    entry.wokenMs = nowMs;
     this.wheel.arm(entry.call, at);
   }
 
-  private onWheel(name: string): void {
+  private onWheel(name: string, atMs: number): void {
     if (this.closed) return;
-    if (name !== SWEEP) return this.wake(name);
+    if (name !== SWEEP) {
+      this.wake(name, atMs);
+      return;
+    }
     this.cache.sweep(this.now());
     if (this.cache.size > 0) this.wheel.arm(SWEEP, this.now() + SWEEP_MS);
   }
 
   /** The record is read anew: the ACK or response that makes a retransmission idle may have met another instance. */
-  private wake(call: CallId): void {
-    const sinceMs = this.cache.get(call)?.wokenMs ?? this.now();
-    this.start({ call, read: "reload", decide: (draft) => wake(draft, sinceMs) });
+  private wake(call: CallId, atMs: number): void {
+    this.start({
+      call,
+      read: "reload",
+      decide: (draft) => (draft.record.worker === this.options.instance ? wake(draft, atMs - 1) : undefined),
+    });
   }
 }
 

@@ -18,7 +18,9 @@ const GRACE_MS = 500;
 const TAKEN_MS = 5_000;
 /** Calls taken from a bucket at once; the next round takes the rest. */
 const BATCH = 64;
-/** Buckets asked at once. */
+/** Calls of a bucket that one take-over looks at; what is left is found when it is overdue. */
+const MAX_TAKE_OVER = 10_000;
+/** Commands under way at once. */
 const PARALLEL = 64;
 
 export interface SweeperOptions {
@@ -87,7 +89,20 @@ export class Sweeper {
     if (gone.length === 0) return;
     this.options.log.info({ gone }, "instance gone: taking over its calls");
     this.patrolAtMs = Math.min(this.patrolAtMs, this.now() + SECOND_LOOK_MS);
-    await this.inspectAll();
+    await this.takeOver();
+  }
+
+  /**
+   * After a death every call with something due, now or later, is looked at, also those that were taken a moment ago
+   * because their worker still lived. Each survivor does it, from another bucket on; a commit lets one of them have a call.
+   */
+  private async takeOver(): Promise<void> {
+    const first = Math.floor(Math.random() * dueKeys.length);
+    for (const key of [...dueKeys.slice(first), ...dueKeys.slice(0, first)]) {
+      if (this.closed) return;
+      const calls = await this.options.redis.zrange(key, 0, `${MAX_TAKE_OVER - 1}`);
+      await this.adoptAll(calls);
+    }
   }
 
   /** Learns when each bucket is due next. */
@@ -115,8 +130,17 @@ export class Sweeper {
       );
       taken = result.calls;
       this.remember(bucket, result.nextAtMs);
-      await Promise.all(taken.map((call) => this.options.adopt(call, (instance) => this.isAlive(instance))));
+      await this.adoptAll(taken);
     } while (taken.length === BATCH && !this.closed);
+  }
+
+  private async adoptAll(calls: readonly CallId[]): Promise<void> {
+    for (let first = 0; first < calls.length; first += PARALLEL)
+      await Promise.all(
+        calls
+          .slice(first, first + PARALLEL)
+          .map((call) => this.options.adopt(call, (instance) => this.isAlive(instance))),
+      );
   }
 
   /** Only what falls due before the next patrol has to be remembered. */

@@ -24,13 +24,13 @@ export const systemTicker: Ticker = {
 export class Wheel {
   private readonly due = new Map<string, number>();
   private readonly slots = new Map<number, string[]>();
-  private readonly fire: (name: string) => void;
+  private readonly fire: (name: string, atMs: number) => void;
   private readonly now: () => number;
   private readonly ticker: Ticker;
   private opened: number;
   private stop: (() => void) | undefined;
 
-  constructor(fire: (name: string) => void, now: () => number, ticker: Ticker = systemTicker) {
+  constructor(fire: (name: string, atMs: number) => void, now: () => number, ticker: Ticker = systemTicker) {
     this.fire = fire;
     this.now = now;
     this.ticker = ticker;
@@ -80,7 +80,7 @@ export class Wheel {
         const atMs = this.due.get(name);
         if (atMs === undefined || slotOf(atMs) > current) continue;
         this.due.delete(name);
-        this.fire(name);
+        this.fire(name, atMs);
       }
     }
     if (this.due.size === 0) this.halt();
