@@ -1,13 +1,7 @@
 import type { Direction } from "./sdp/description.ts";
 import { offeredDirection, offeredLayout, type Line } from "./sdp/layout.ts";
 import { audioCodecLines, videoCodecLines } from "./sdp/profile.ts";
-import {
-  readAnswer,
-  readFirstOffer,
-  readReoffer,
-  type BrowserLine,
-  type BrowserMedia,
-} from "./sdp/read-browser.ts";
+import { readAnswer, readFirstOffer, readReoffer, type BrowserMedia } from "./sdp/read-browser.ts";
 import { writeDescription, type LocalTransport, type WrittenLine } from "./sdp/write-description.ts";
 
 /** The SSRC to signal for a line of ours, if any. */
