@@ -1,8 +1,21 @@
 /** What the sockets of a process have seen. Exported as `crossband_sip_transport_total{event=…}`. */
 export const TRANSPORT_EVENTS = [
-  "received", "sent", "keepalive", "malformed", "too-large", "rate-limited", "banned", "handler-failed", "send-failed",
-  "connection-opened", "connection-closed", "connection-refused", "slow-peer", "delivered-here", "delivered-elsewhere",
-] as const; // prettier-ignore
+  "received",
+  "sent",
+  "keepalive",
+  "malformed",
+  "too-large",
+  "rate-limited",
+  "banned",
+  "handler-failed",
+  "send-failed",
+  "connection-opened",
+  "connection-closed",
+  "connection-refused",
+  "slow-peer",
+  "delivered-here",
+  "delivered-elsewhere",
+] as const;
 export type TransportEvent = (typeof TRANSPORT_EVENTS)[number];
 
 export type TransportCounters = Record<TransportEvent, number>;

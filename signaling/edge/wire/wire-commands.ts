@@ -9,7 +9,7 @@ import type { WireClient } from "./clients.ts";
 import { endpointOf, newFrameId, tellCdr, type WireContext } from "./context.ts";
 import type { SentMessage } from "./engine-port.ts";
 import { encodeRefusal, encodeRequestSent, encodeResponseSent } from "./server-frame.codec.ts";
-import { requestLike, save } from "./wire-events.ts";
+import { ANSWER_TIMER, requestLike, save } from "./wire-events.ts";
 import { NEW_CALL, withoutPending, type WireState } from "./wire-state.ts";
 
 type SipCommandFrame = Extract<ClientFrame, { type: "sip" }>;
@@ -63,11 +63,11 @@ export function createWireCommands(context: WireContext) {
       step.command({ type: "reply", txn, status, ...reasonIn(message), ...partsOf(message) });
       const invite = state.pending[txn];
       if (invite === undefined || status < 200) return;
-      step.timer("wire-answer", undefined);
+      step.timer(ANSWER_TIMER, undefined);
       const rest = withoutPending(state, txn);
       if (status < 300)
         save(step, { ...rest, unacknowledged: { ...rest.unacknowledged, [leg]: byeOf(invite.text, leg) } });
-      else save(step, invite.dialog ? rest : { pending: rest.pending });
+      else save(step, invite.dialog ? rest : { ...NEW_CALL, pending: rest.pending });
     });
     const found = sent.find((one) => one.status === status);
     if (!found) return NO_TXN;
@@ -163,11 +163,7 @@ export function createWireCommands(context: WireContext) {
   async function own(step: Step, client: WireClient, command: SipCommand): Promise<void> {
     const state = (await step.load<WireState>()) ?? NEW_CALL;
     step.command(command);
-    const ends = command.type === "in-dialog" && command.method === "BYE";
-    save(
-      step,
-      ends ? { pending: {} } : { ...state, owner: { instance: context.instance, connection: client.id } },
-    );
+    save(step, { ...state, owner: { instance: context.instance, connection: client.id } });
     step.after(() => {
       context.owners.set(step.callId, client.id);
     });

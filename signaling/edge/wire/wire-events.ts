@@ -3,6 +3,7 @@ import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
 import { serverTxnId } from "#signaling/edge/engine/ids.ts";
 import type { LegId, SipEvent, SipHandler, Step, TxnId } from "#signaling/sip-port/sip-port.ts";
+import { WIRE_TIMER_PREFIX } from "./beside.ts";
 import type { WireClient } from "./clients.ts";
 import { endpointOf, newFrameId, sendTo, tellCdr, type WireContext } from "./context.ts";
 import { longForm } from "./long-form.ts";
@@ -26,8 +27,8 @@ type Target =
 const ANSWER_MS = 185_000;
 /** An application that restarts connects again within this time. */
 const REATTACH_MS = 2_000;
-const ANSWER_TIMER = "wire-answer";
-const REDISPATCH_TIMER = "wire-redispatch";
+export const ANSWER_TIMER = `${WIRE_TIMER_PREFIX}answer`;
+const REDISPATCH_TIMER = `${WIRE_TIMER_PREFIX}redispatch`;
 
 export interface WireEvents extends SipHandler {
   /** Gives the open INVITEs of a client that is gone to others. */
@@ -49,8 +50,12 @@ export function createWireEvents(context: WireContext): WireEvents {
           save(step, acknowledged(state, event.leg));
           const txn = serverTxnId(event.leg, event.message.cseq.seq);
           deliver(step, state, "ack", true, {
-            source: "network", peer: NO_ENDPOINT, txn, dialog: event.leg, message: longForm(event.message),
-          }); // prettier-ignore
+            source: "network",
+            peer: NO_ENDPOINT,
+            txn,
+            dialog: event.leg,
+            message: longForm(event.message),
+          });
           break;
         }
         case "cancel":
@@ -105,14 +110,14 @@ export function createWireEvents(context: WireContext): WireEvents {
         txn,
         status: method === "BYE" ? 200 : clients.all.length === 0 ? 480 : 503,
       });
-      if (method === "BYE") save(step, { pending: {} });
+      if (method === "BYE") save(step, NEW_CALL);
       return;
     }
     if (method === "INVITE") {
       const pending = { ...state.pending, [txn]: { leg, dialog, text: message.text, source } };
       save(step, { ...state, owner: ownerOf(target), pending });
       step.timer(ANSWER_TIMER, clock.now() + ANSWER_MS);
-    } else if (method === "BYE") save(step, { pending: {} });
+    } else if (method === "BYE") save(step, NEW_CALL);
     const text = longForm(message);
     sendAfter(step, target, method.toLowerCase(), requestFrame(txn, leg, dialog, text, source), txn);
     step.after(() => {
@@ -129,8 +134,12 @@ export function createWireEvents(context: WireContext): WireEvents {
     if (!pending || !invite?.ok) return;
     const text = requestLike(invite.message, "CANCEL");
     deliver(step, state, "cancel", true, {
-      source: "network", peer: endpointOf(pending.source), txn: event.txn, dialog: event.leg, message: text,
-    }); // prettier-ignore
+      source: "network",
+      peer: endpointOf(pending.source),
+      txn: event.txn,
+      dialog: event.leg,
+      message: text,
+    });
     step.after(() => {
       tellCdr(context, "stop", "network", text, "call-canceled");
     });
@@ -142,7 +151,8 @@ export function createWireEvents(context: WireContext): WireEvents {
     const peer = endpointOf(context.peers.get(txn));
     const fails = method === "INVITE" && status >= 300;
     const alone = status >= 200 && !["INVITE", "SUBSCRIBE", "REFER"].includes(method) && txn.endsWith("-c1");
-    if ((fails && txn.endsWith("-c1")) || alone) save(step, { pending: state.pending });
+    const over = method === "BYE" && status >= 200;
+    if ((fails && txn.endsWith("-c1")) || alone || over) save(step, { ...NEW_CALL, pending: state.pending });
     deliver(step, state, method.toLowerCase(), true, {
       source: "network",
       peer,
@@ -158,7 +168,7 @@ export function createWireEvents(context: WireContext): WireEvents {
 
   function onAckTimeout(leg: LegId, step: Step, state: WireState): void {
     const text = state.unacknowledged?.[leg];
-    save(step, { pending: state.pending });
+    save(step, { ...NEW_CALL, pending: state.pending });
     if (text === undefined) return;
     deliver(step, state, "bye", true, {
       source: "application",

@@ -4,6 +4,8 @@ import { LRUCache } from "lru-cache";
 import { systemClock, type Clock } from "#common/clock.ts";
 import type { Config } from "#common/config.ts";
 import type { Logger } from "#common/log.ts";
+import type { SipHandler } from "#signaling/sip-port/sip-port.ts";
+import { besideCallControl } from "./beside.ts";
 import { createWireClients, type WireClient } from "./clients.ts";
 import { decodeClientFrame, type ClientFrame } from "./client-frame.codec.ts";
 import { newFrameId, type WireContext } from "./context.ts";
@@ -30,6 +32,8 @@ export interface WireServerOptions {
   readonly instance: string;
   readonly log: Logger;
   readonly clock?: Clock;
+  /** Our own call control, which has every call that no application asks for. */
+  readonly beside?: SipHandler;
   /** Hands a frame to a client of another instance, by RPC `POST /wire/<connection>`; false when it is not there. */
   readonly forward?: (instance: string, connection: string, frame: string) => Promise<boolean>;
 }
@@ -68,7 +72,8 @@ export function createWireServer(options: WireServerOptions): WireServer {
   const events = createWireEvents(context);
   const execute = createWireCommands(context);
   const sockets = new Set<Socket>();
-  port.handle(events);
+  const takes = (method: string): boolean => clients.all.some(({ verbs }) => verbs.has(method.toLowerCase()));
+  port.handle(options.beside ? besideCallControl(events, options.beside, takes) : events);
 
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
     if (sockets.size >= MAX_CLIENTS) {

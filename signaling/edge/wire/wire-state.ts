@@ -11,6 +11,8 @@ export interface PendingInvite {
 
 /** What drachtio clients need remembered of a call, beside the edge's own record. Plain JSON. */
 export interface WireState {
+  /** Tells it from the record of our own call control, which has its calls beside those of applications. */
+  readonly application: true;
   /** The connection that has the call. */
   readonly owner?: { readonly instance: string; readonly connection: string };
   readonly pending: Readonly<Record<TxnId, PendingInvite>>;
@@ -18,7 +20,7 @@ export interface WireState {
   readonly unacknowledged?: Readonly<Record<LegId, string>>;
 }
 
-export const NEW_CALL: WireState = { pending: {} };
+export const NEW_CALL: WireState = { application: true, pending: {} };
 
 /** True when nothing is worth keeping. */
 export const isIdle = (state: WireState): boolean =>
@@ -32,7 +34,7 @@ export const withoutPending = (state: WireState, txn: TxnId): WireState => ({
 
 /** The state without the connection that had the call. */
 export function withoutOwner({ pending, unacknowledged }: WireState): WireState {
-  return unacknowledged === undefined ? { pending } : { pending, unacknowledged };
+  return { ...NEW_CALL, pending, ...(unacknowledged === undefined ? {} : { unacknowledged }) };
 }
 
 /** The state without what awaits the ACK of a leg. */
@@ -41,6 +43,7 @@ export function acknowledged(state: WireState, leg: LegId): WireState {
   const unacknowledged = without(state.unacknowledged, leg);
   const owner = state.owner === undefined ? {} : { owner: state.owner };
   return {
+    ...NEW_CALL,
     ...owner,
     pending: state.pending,
     ...(Object.keys(unacknowledged).length === 0 ? {} : { unacknowledged }),
