@@ -28,8 +28,14 @@ export async function signedInUser(redis: RedisConnection, request: FastifyReque
   return user;
 }
 
-/** @throws Refusal 401 without a token, 403 with one that is not the administrator's */
-export function requireAdministrator(secret: string, request: FastifyRequest): void {
-  if (!isAdminToken(secret, bearerOf(request)))
-    throw new Refusal(403, "this needs the administrator's token");
+/** @throws Refusal 401 with a token that is none, 403 with one that is a user's (RFC 6750 §3.1) */
+export async function requireAdministrator(
+  redis: RedisConnection,
+  secret: string,
+  request: FastifyRequest,
+): Promise<void> {
+  const token = bearerOf(request);
+  if (isAdminToken(secret, token)) return;
+  if (await findSession(redis, token)) throw new Refusal(403, "this needs the administrator's token");
+  throw new Refusal(401, "the token is not valid", challenge);
 }

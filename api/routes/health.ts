@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { listInstances } from "#state/instance/instance.ts";
+import { gatherMetrics } from "../gather-metrics.ts";
 import type { App, RouteContext } from "./route-context.ts";
 
 const readinessSchema = z.object({
@@ -9,8 +10,8 @@ const readinessSchema = z.object({
   instances: z.record(z.string(), z.number().int()),
 });
 
-/** `/healthz`: this process runs. `/readyz`: a call could be made now. `/metrics`: this process, for Prometheus. */
-export function healthRoutes(app: App, { redis, metrics }: RouteContext): void {
+/** `/healthz`: this process runs. `/readyz`: a call could be made now. `/metrics`: every process, for Prometheus. */
+export function healthRoutes(app: App, { redis }: RouteContext): void {
   app.get(
     "/healthz",
     {
@@ -49,6 +50,8 @@ export function healthRoutes(app: App, { redis, metrics }: RouteContext): void {
   );
 
   app.get("/metrics", { schema: { hide: true } }, async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    reply
+      .type("text/plain; version=0.0.4; charset=utf-8")
+      .send(await gatherMetrics(await listInstances(redis))),
   );
 }

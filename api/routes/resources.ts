@@ -32,7 +32,8 @@ const userCard = ({ id, agency, name, priority }: User): z.output<typeof userCar
 });
 
 /** `/v1/agencies`, `/v1/users`, …: provisioning, one resource at a time, for administrators. */
-export function resourceRoutes(app: App, { redis, config, secret }: RouteContext): void {
+export function resourceRoutes(app: App, context: RouteContext): void {
+  const { redis, config } = context;
   const mustExist = async (kind: Kind, id: string, pointer: string): Promise<void> => {
     if (await getResource(redis, kind, id)) return;
     throw new Refusal(409, `there is no such ${kind}`, {
@@ -45,7 +46,7 @@ export function resourceRoutes(app: App, { redis, config, secret }: RouteContext
     throw new Refusal(409, "the id is taken", { errors: [{ pointer: "/id", detail: `is also a ${kind}` }] });
   };
 
-  serveResource(app, secret, {
+  serveResource(app, context, {
     path: "/v1/agencies",
     put: agencySchema,
     card: agencySchema,
@@ -54,7 +55,7 @@ export function resourceRoutes(app: App, { redis, config, secret }: RouteContext
     store: (agency) => putResource(redis, "agency", agency),
   });
 
-  serveResource(app, secret, {
+  serveResource(app, context, {
     path: "/v1/users",
     put: userPutSchema,
     card: userCardSchema,
@@ -77,7 +78,7 @@ export function resourceRoutes(app: App, { redis, config, secret }: RouteContext
     },
   });
 
-  serveResource(app, secret, {
+  serveResource(app, context, {
     path: "/v1/talk-groups",
     put: talkGroupSchema,
     card: talkGroupSchema,
@@ -93,7 +94,7 @@ export function resourceRoutes(app: App, { redis, config, secret }: RouteContext
     },
   });
 
-  serveResource(app, secret, {
+  serveResource(app, context, {
     path: "/v1/radio-channels",
     put: radioChannelSchema,
     card: radioChannelSchema,
@@ -111,7 +112,7 @@ export function resourceRoutes(app: App, { redis, config, secret }: RouteContext
     ...trunk
   }: z.output<typeof trunkSchema>): z.output<typeof trunkCardSchema> =>
     password === undefined ? trunk : { ...trunk, password: "[secret]" };
-  serveResource(app, secret, {
+  serveResource(app, context, {
     path: "/v1/trunks",
     put: trunkSchema,
     card: trunkCardSchema,

@@ -1,8 +1,8 @@
-import type { onRequestHookHandler } from "fastify";
+import type { onRequestAsyncHookHandler } from "fastify";
 import { z } from "zod";
 import { requireAdministrator } from "../access/bearer.ts";
 import { problemSchema, Refusal } from "../problem.ts";
-import type { App } from "./route-context.ts";
+import type { App, RouteContext } from "./route-context.ts";
 
 /** One kind of provisioned resource: how it is shown, what replaces it, where it is kept. */
 export interface Resource<Put extends { id: string }> {
@@ -18,21 +18,14 @@ export interface Resource<Put extends { id: string }> {
 /** GET all, GET one, PUT one, for the administrator. */
 export function serveResource<Put extends { id: string }>(
   app: App,
-  secret: string,
+  { redis, secret }: Pick<RouteContext, "redis" | "secret">,
   resource: Resource<Put>,
 ): void {
   const { path, put, card } = resource;
   const common = { tags: ["provisioning"], security: [{ administrator: [] }] };
   const refusals = { 401: problemSchema, 403: problemSchema };
   const params = z.object({ id: z.string().max(63) });
-  const onRequest: onRequestHookHandler = (request, _reply, done) => {
-    try {
-      requireAdministrator(secret, request);
-      done();
-    } catch (error) {
-      done(error as Error);
-    }
-  };
+  const onRequest: onRequestAsyncHookHandler = (request) => requireAdministrator(redis, secret, request);
 
   app.get(
     path,
