@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { announceInstance } from "#state/instance/instance.ts";
 import { ATTEMPTS_PER_USER } from "./routes/session.ts";
@@ -55,12 +58,19 @@ describe("health", () => {
     expect((await ask("GET", "/readyz")).status).toBe(200);
   });
 
-  it("counts requests by route in /metrics", async () => {
+  it("shows the metrics of every live process in /metrics, by role and instance", async () => {
+    const process = createServer((_request, response) =>
+      response.end("# HELP calls_total calls\n# TYPE calls_total counter\ncalls_total 3\n"),
+    ).listen(0, "127.0.0.1");
+    await once(process, "listening");
+    const { port } = process.address() as AddressInfo;
+    const instance = `measured-${api.unique}`;
+    const card = { role: "media", instance, pid: 1, load: 0, draining: false } as const;
+    await announceInstance(api.redis, { ...card, listeners: { metrics: `127.0.0.1:${port}` } });
     const { text, headers } = await ask("GET", "/metrics");
+    process.close();
     expect(headers.get("content-type")).toContain("text/plain");
-    expect(text).toContain(
-      'crossband_http_request_seconds_count{method="GET",route="/healthz",status="200"}',
-    );
+    expect(text).toContain(`calls_total{role="media",instance="${instance}"} 3`);
   });
 });
 
