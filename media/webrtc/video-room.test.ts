@@ -33,7 +33,8 @@ class FakeViewer implements Viewer {
 
   constructor(id: string, camera = false) {
     this.id = id;
-    if (camera) this.cameraProducer = { id } as Producer;
+    // The room only hands it on.
+    if (camera) this.cameraProducer = Object.create(null, { id: { value: id } }) as Producer;
   }
 
   get participant() {

@@ -210,7 +210,7 @@ describe("whatever text arrives", () => {
   };
 
   it("is read or refused, and nothing else: any text", () => {
-    fc.assert(fc.property(fc.string({ maxLength: 500, unit: "binary" }), safe));
+    fc.assert(fc.property(fc.string({ maxLength: 100, unit: "binary" }), safe));
   });
 
   it("is read or refused: real descriptions with lines dropped, doubled, moved or changed", () => {
@@ -240,7 +240,7 @@ describe("whatever text arrives", () => {
           safe(lines.join("\r\n"));
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 
