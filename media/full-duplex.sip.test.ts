@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { isSilent, rmsDb, tonePower, toneOverRestDb } from "#test/peers/audio/measures.ts";
 import { speechSample, sampleSource, toneSource } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
-import { fullDuplex, joinPhone, startMediaFixture, type MediaFixture } from "./testing/media-fixture.ts";
+import { joinPhone, startMediaFixture, type MediaFixture } from "./testing/media-fixture.ts";
+import { fullDuplex } from "./testing/policies.ts";
 
 const RATE = 8_000;
 let media: MediaFixture;

@@ -3,7 +3,8 @@ import { isSilent, toneOverRestDb } from "#test/peers/audio/measures.ts";
 import { speechSample, sampleSource, toneSource } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
 import { hearsBusyTone, hearsGrantTone } from "#test/peers/audio/tones.ts";
-import { halfDuplex, joinPhone, startMediaFixture, type MediaFixture, type TestPhone } from "./testing/media-fixture.ts";
+import { joinPhone, startMediaFixture, type MediaFixture, type TestPhone } from "./testing/media-fixture.ts";
+import { halfDuplex } from "./testing/policies.ts";
 
 const RATE = 8_000;
 let media: MediaFixture;

@@ -4,7 +4,8 @@ import { isSilent } from "#test/peers/audio/measures.ts";
 import { toneSource } from "#test/peers/audio/sources.ts";
 import { RtpStream } from "#test/peers/sip-phone/rtp-stream.ts";
 import { formatSdp, parseSdp } from "#test/peers/sip-phone/sdp.ts";
-import { fullDuplex, halfDuplex, joinPhone, startMediaFixture, type MediaFixture } from "./testing/media-fixture.ts";
+import { joinPhone, startMediaFixture, type MediaFixture } from "./testing/media-fixture.ts";
+import { fullDuplex, halfDuplex } from "./testing/policies.ts";
 
 let media: MediaFixture;
 beforeAll(async () => {

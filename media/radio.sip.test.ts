@@ -3,7 +3,8 @@ import type { GroupPolicy } from "#common/media-control.ts";
 import { isSilent, toneOverRestDb } from "#test/peers/audio/measures.ts";
 import { speechSample, sampleSource, toneSource } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
-import { fullDuplex, halfDuplex, joinPhone, startMediaFixture, type MediaFixture } from "./testing/media-fixture.ts";
+import { joinPhone, startMediaFixture, type MediaFixture } from "./testing/media-fixture.ts";
+import { fullDuplex, halfDuplex } from "./testing/policies.ts";
 import { joinRadio } from "./testing/test-radio.ts";
 
 const RATE = 8_000;

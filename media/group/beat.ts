@@ -20,6 +20,7 @@ export class Beat {
   readonly #clock: Clock;
   readonly #onBeat: (atMs: number, lateMs: number) => void;
   #cancel: (() => void) | undefined;
+  /** Never less than one frame after the last beat, across a stop too. */
   #nextMs = 0;
 
   /** @param onBeat is told for which moment it is called, and how late that is */
@@ -34,8 +35,8 @@ export class Beat {
 
   start(): void {
     if (this.#cancel) return;
-    // The group's clock counts in whole frames, so that the gap between two bursts does too.
-    this.#nextMs = Math.ceil(this.#clock.now() / FRAME_MS) * FRAME_MS;
+    // At once: who speaks is heard soonest, and groups do not all beat at the same moment.
+    this.#nextMs = Math.max(this.#clock.now(), this.#nextMs);
     this.#arm();
   }
 
@@ -53,7 +54,7 @@ export class Beat {
   #beat(): void {
     const [atMs, nowMs] = [this.#nextMs, this.#clock.now()];
     const lateMs = nowMs - atMs;
-    this.#nextMs = lateMs > GIVE_UP_MS ? Math.ceil(nowMs / FRAME_MS) * FRAME_MS : atMs + FRAME_MS;
+    this.#nextMs = lateMs > GIVE_UP_MS ? nowMs + FRAME_MS : atMs + FRAME_MS;
     this.#arm();
     this.#onBeat(atMs, lateMs);
   }

@@ -12,7 +12,7 @@ export type PayloadKind = "pcmu" | "pcma" | "opus" | "l16";
  */
 export interface MixFrame {
   readonly pcm: Frame;
-  /** When it plays, in ms: a multiple of FRAME_MS on the group's clock, so that a gap in a leg's frames shows its length. */
+  /** When it plays, in ms: FRAME_MS after the one before within a burst; a pause between bursts shows its length. */
   readonly atMs: number;
   /** True when every listener of the group is given this; false for a mix or a tone of one leg alone. */
   readonly shared: boolean;

@@ -12,6 +12,8 @@ import { EVENT_PAYLOAD_TYPE, formatSdp, parseSdp, type Codec, type Direction } f
 import { freeUdpRange } from "#test/setup/free-ports.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
 
+export { fullDuplex, halfDuplex } from "./policies.ts";
+
 const HOST = "127.0.0.1";
 
 export interface MediaFixture {
@@ -65,18 +67,6 @@ export async function startMediaFixture(environment: Readonly<Record<string, str
     },
   };
 }
-
-export const halfDuplex = (id: string, changes: Partial<GroupPolicy> = {}): GroupPolicy => ({
-  id,
-  name: id,
-  mode: "half-duplex",
-  maxTalkMs: 60_000,
-  hangMs: 300,
-  queue: false,
-  phonePtt: "dtmf",
-  ...changes,
-});
-export const fullDuplex = (id: string): GroupPolicy => halfDuplex(id, { mode: "full-duplex" });
 
 export interface TestPhone {
   readonly leg: string;
