@@ -1,11 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import {
-  fullDuplex,
-  halfDuplex,
-  joinPhone,
-  startMediaFixture,
-  type MediaFixture,
-} from "#media/testing/media-fixture.ts";
+import { joinPhone, startMediaFixture, type MediaFixture } from "#media/testing/media-fixture.ts";
+import { fullDuplex, halfDuplex } from "#media/testing/policies.ts";
 import { atRate, isSilent } from "#test/peers/audio/measures.ts";
 import { sampleSource, speechSample, toneSource } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
