@@ -16,6 +16,8 @@ export default defineConfig(
       "@typescript-eslint/consistent-type-imports": ["error", { fixStyle: "inline-type-imports" }],
       "@typescript-eslint/consistent-indexed-object-style": "off",
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+      // Leaving a property out by destructuring names it without using it.
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       eqeqeq: "error",
       "no-console": "error",
       "max-lines": ["warn", { max: 400, skipBlankLines: true, skipComments: true }],

@@ -8,18 +8,17 @@ import { createWireServer, type WireServer } from "./wire/wire-server.ts";
 /** Starts the edge alone: a SIP server for drachtio applications, which are its call control. */
 export async function startEdge(context: RoleContext): Promise<RoleHandle> {
   const { config, instance, log } = context;
-  let wire: WireServer | undefined;
   const edge = openEdge({
     context,
     onRpc(request) {
-      const delivered = wire && deliverToClient(wire, request);
+      const delivered = deliverToClient(wire, request);
       if (delivered) return Promise.resolve(delivered);
       return Promise.reject(
         new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }),
       );
     },
   });
-  wire = createWireServer({ config, port: edge.port, instance, log, forward: wireDelivery(edge.rpc) });
+  const wire = createWireServer({ config, port: edge.port, instance, log, forward: wireDelivery(edge.rpc) });
   countWire(edge.registry, wire);
   const drachtio = await wire.listen();
   const listeners = await edge.listen();

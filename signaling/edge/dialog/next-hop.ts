@@ -16,7 +16,7 @@ const TRANSPORTS: ReadonlySet<string> = new Set(["udp", "tcp", "tls", "ws", "wss
  */
 export function nextHop(uriText: string, peer?: Flow): NextHop | undefined {
   const uri = parseUri(uriText);
-  if (peer && peer.connection !== undefined) return { flow: peer };
+  if (peer?.connection !== undefined) return { flow: peer };
   if (!uri || (uri.scheme !== "sip" && uri.scheme !== "sips")) return peer && { flow: peer };
   if (isIP(uri.host) === 0) return uri.host.endsWith(".invalid") ? peer && { flow: peer } : { uri };
   if (peer && uri.host !== peer.host && isPrivate(uri.host)) return { flow: peer };

@@ -169,7 +169,10 @@ export class Engine implements SipPort {
 
   private receiveResponse(response: SipMessage): void {
     const address = parseBranch(response.topVia.branch);
-    if (!address) return this.metrics.dropped("response-unknown");
+    if (!address) {
+      this.metrics.dropped("response-unknown");
+      return;
+    }
     this.start({
       call: address.call,
       read: "cached",

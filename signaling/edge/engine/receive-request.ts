@@ -26,7 +26,10 @@ export function receiveRequest(
   const leg = draft.leg(number);
   const key = keyOf(request);
   const known = leg?.servers.find((txn) => txn.key === key && txn.method === request.method);
-  if (known) return void retransmitted(draft, known);
+  if (known) {
+    retransmitted(draft, known);
+    return;
+  }
   if (request.to.tag === undefined) return leg ? undefined : begin(draft, number, request, source);
   return withinDialog(draft, number, leg, request, source);
 }
@@ -87,15 +90,23 @@ function withinDialog(
   request: SipMessage,
   source: Flow,
 ): SipEvent | undefined {
-  if (!leg?.dialog) return refuse(draft, number, request, source, 481);
+  if (!leg?.dialog) {
+    refuse(draft, number, request, source, 481);
+    return;
+  }
   if (request.method === "INVITE" && request.cseq.seq === leg.doneInvite) return undefined;
   const refusal =
     refuseRequest(leg.dialog, request) ?? (request.method === "INVITE" ? glare(leg) : undefined);
   // §14.2: a second INVITE before the first is answered.
   const retryAfter = refusal === 500 ? ([["Retry-After", "1"]] as const) : [];
-  if (refusal !== undefined) return refuse(draft, number, request, source, refusal, retryAfter);
-  if (leg.servers.length >= MAX_SERVERS)
-    return refuse(draft, number, request, source, 503, [["Retry-After", "2"]]);
+  if (refusal !== undefined) {
+    refuse(draft, number, request, source, refusal, retryAfter);
+    return;
+  }
+  if (leg.servers.length >= MAX_SERVERS) {
+    refuse(draft, number, request, source, 503, [["Retry-After", "2"]]);
+    return;
+  }
   const refreshes =
     request.method === "INVITE" || request.method === "UPDATE" || request.method === "SUBSCRIBE";
   const dialog = {
@@ -160,7 +171,10 @@ function receiveCancel(
   const key = keyOf(request);
   const leg = draft.leg(number);
   const txn = leg?.servers.find((known) => known.key === key && known.kind === "invite-server");
-  if (!leg || txn?.kind !== "invite-server") return refuse(draft, number, request, source, 481);
+  if (!leg || txn?.kind !== "invite-server") {
+    refuse(draft, number, request, source, 481);
+    return;
+  }
   refuse(draft, number, request, source, 200);
   const step = inviteServer.step(txn.state, { type: "cancel", nowMs: draft.context.nowMs });
   if (!step) return undefined;

@@ -23,9 +23,10 @@ export function receiveResponse(
   response: SipMessage,
 ): SipEvent | undefined {
   const leg = draft.leg(number);
-  const txn = leg?.clients.find((client) => client.seq === seq);
+  if (!leg) return undefined;
+  const txn = leg.clients.find((client) => client.seq === seq);
   // The answer to a CANCEL carries the INVITE's branch and says nothing: the INVITE's own response counts (§9.1).
-  if (!leg || !txn || response.cseq.method !== txn.method) return undefined;
+  if (response.cseq.method !== txn?.method) return undefined;
   return txn.kind === "invite-client"
     ? ofInvite(draft, number, leg, txn, response)
     : ofNonInvite(draft, number, leg, txn, response);
@@ -41,7 +42,10 @@ function ofInvite(
   const { status } = response;
   const step = inviteClient.step(txn.state, { type: "response", status, nowMs: draft.context.nowMs });
   if (!step) return undefined;
-  if (isFork(txn, response)) return void dropFork(draft, leg, response);
+  if (isFork(txn, response)) {
+    dropFork(draft, leg, response);
+    return;
+  }
   const changed = step.state !== txn.state;
   let next: InviteClientTxn = { ...txn, state: step.state };
   if (changed && step.state.name === "accepted") next = { ...next, toTag: response.to.tag ?? "" };

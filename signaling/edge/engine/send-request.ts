@@ -22,7 +22,10 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
   const { number } = address;
   const leg = draft.leg(number) ?? draft.newLeg(number);
   const last = leg.clients.findLast(({ method }) => method === command.method);
-  if (last && isOpen(last)) return resend(draft, last);
+  if (last && isOpen(last)) {
+    resend(draft, last);
+    return;
+  }
   if (leg.dialog && (leg.dialog.state !== "early" || leg.dialog.localSeq === 0)) return;
   const seq = (leg.dialog?.localSeq ?? 0) + 1;
   const routes = (command.headers ?? [])
@@ -60,7 +63,10 @@ export function sendInDialog(draft: Draft, command: Omit<Command<"in-dialog">, "
   const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
   if (!address || !leg) return;
   const open = leg.clients.find((txn) => txn.method === command.method && isOpen(txn));
-  if (open && (command.method === "BYE" || command.method === "INVITE")) return resend(draft, open);
+  if (open && (command.method === "BYE" || command.method === "INVITE")) {
+    resend(draft, open);
+    return;
+  }
   const { dialog } = leg;
   if (!dialog || dialog.state === "ended" || dialog.remoteTag === undefined) return;
   const seq = dialog.localSeq + 1;
@@ -87,7 +93,10 @@ export function sendAck(draft: Draft, command: Command<"ack">): void {
   const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
   const txn = leg?.clients.findLast((client): client is InviteClientTxn => client.kind === "invite-client");
   if (!address || !leg?.dialog || txn?.state.name !== "accepted") return;
-  if (txn.ack !== undefined) return resendAck(draft, txn);
+  if (txn.ack !== undefined) {
+    resendAck(draft, txn);
+    return;
+  }
   const { dialog } = leg;
   const { uri, routes, hop } = routeOf(dialog);
   const plan = {
@@ -141,7 +150,10 @@ export function resendAck(draft: Draft, { ack, ackFlow }: InviteClientTxn, retra
 
 /** Sends what a client transaction last sent. */
 export function resend(draft: Draft, txn: ClientTxn): void {
-  if (txn.kind === "invite-client" && txn.state.name === "cancelling") return cancelNow(draft, txn, true);
+  if (txn.kind === "invite-client" && txn.state.name === "cancelling") {
+    cancelNow(draft, txn, true);
+    return;
+  }
   const { flow, request: text, method, id } = txn;
   draft.send({ flow, text, method, status: 0, txn: id, retransmission: true });
 }
@@ -171,7 +183,7 @@ function dispatch(
     (flow) => {
       const txn = write(flow);
       const current = draft.leg(number);
-      if (current?.dialog && current.dialog.flow === INITIAL_FLOW)
+      if (current?.dialog?.flow === INITIAL_FLOW)
         draft.putLeg(number, { ...current, dialog: { ...current.dialog, flow } });
       draft.putClient(number, txn);
       draft.send({ flow, text: txn.request, method, status: 0, txn: id });

@@ -63,8 +63,11 @@ function resendDue(draft: Draft, sinceMs: number): void {
 }
 
 function sendAgain(draft: Draft, txn: ServerTxn | ClientTxn): void {
-  if ("request" in txn && (txn.kind === "client" || txn.kind === "invite-client")) return resend(draft, txn);
-  if (!("response" in txn) || txn.response === undefined) return;
+  if (txn.kind === "client" || txn.kind === "invite-client") {
+    resend(draft, txn);
+    return;
+  }
+  if (txn.response === undefined) return;
   const { response: text, flow, method } = txn;
   draft.send({ flow, text, method, status: statusOf(text), retransmission: true });
 }
