@@ -5,8 +5,6 @@ import { silent } from "#common/log.ts";
 import { announceInstance, INSTANCE_RENEW_MS } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
 import { openEdge, type Edge } from "#signaling/edge/open-edge.ts";
-import { answeringHandler } from "#signaling/edge/testing/answering-handler.ts";
-import type { SipHandler } from "#signaling/sip-port/sip-port.ts";
 import { openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 import { deliverToClient, wireDelivery } from "./wire-delivery.ts";
@@ -58,7 +56,7 @@ interface Running {
   close(): Promise<void>;
 }
 
-async function startEdgeWithWire(instance: string, beside?: SipHandler): Promise<Running> {
+async function startEdgeWithWire(instance: string): Promise<Running> {
   const redis = connect(redisServer.url, { log: silent });
   const config = configSchema.parse({ sip: { port: 0 }, drachtio: { port: 0 } });
   const context = {
@@ -79,7 +77,6 @@ async function startEdgeWithWire(instance: string, beside?: SipHandler): Promise
     instance,
     log: silent,
     forward: wireDelivery(edge.rpc),
-    ...(beside ? { beside } : {}),
   });
   const card = { role: "edge", instance, pid: process.pid, listeners: {}, load: 0, draining: false } as const;
   await announceInstance(redis, card);
@@ -266,48 +263,6 @@ describe("a drachtio application that calls", () => {
     phone.send(one.port, answer(invite, 487, ""));
     await expect(making).rejects.toMatchObject({ status: 487 });
     await phone.next("ACK");
-  });
-});
-
-describe("applications beside call control of our own", () => {
-  it("get the methods they ask for; calls stay with whoever began with them", async () => {
-    const told: string[] = [];
-    const both = await startEdgeWithWire(
-      "both",
-      answeringHandler(({ type }) => told.push(type)),
-    );
-    try {
-      phone.send(both.port, phone.invite());
-      const ours = await phone.next(200);
-      expect(ours.header("X-App")).toBeUndefined();
-      phone.send(both.port, request("ACK", ours.to.tag ?? "", 1));
-      await expect.poll(() => told).toEqual(["request", "ack"]);
-      let ended = false;
-      await attach((srf) => {
-        srf.invite((req, res) => {
-          void srf.createUAS(req, res, { localSdp: SDP, headers: { "X-App": "yes" } }).then((dialog) => {
-            dialog.on("destroy", () => {
-              ended = true;
-            });
-          });
-        });
-      }, both);
-      const other = await openUdpPhone();
-      other.send(both.port, other.invite());
-      const theirs = await other.next(200);
-      expect(theirs.header("X-App")).toBe("yes");
-      const tag = theirs.to.tag ?? "";
-      other.send(both.port, other.request({ method: "ACK", seq: 1, branch: "a", toTag: tag }));
-      other.send(both.port, other.request({ method: "BYE", seq: 2, branch: "b", toTag: tag }));
-      expect((await other.next(200)).cseq.method).toBe("BYE");
-      await expect.poll(() => ended).toBe(true);
-      other.close();
-      phone.send(both.port, request("BYE", ours.to.tag ?? "", 2));
-      expect((await phone.next(200)).cseq.method).toBe("BYE");
-      expect(told).toEqual(["request", "ack", "request"]);
-    } finally {
-      await both.close();
-    }
   });
 });
 

@@ -3,7 +3,6 @@ import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
 import { serverTxnId } from "#signaling/edge/engine/ids.ts";
 import type { LegId, SipEvent, SipHandler, Step, TxnId } from "#signaling/sip-port/sip-port.ts";
-import { WIRE_TIMER_PREFIX } from "./beside.ts";
 import type { WireClient } from "./clients.ts";
 import { endpointOf, newFrameId, sendTo, tellCdr, type WireContext } from "./context.ts";
 import { longForm } from "./long-form.ts";
@@ -27,8 +26,8 @@ type Target =
 const ANSWER_MS = 185_000;
 /** An application that restarts connects again within this time. */
 const REATTACH_MS = 2_000;
-export const ANSWER_TIMER = `${WIRE_TIMER_PREFIX}answer`;
-const REDISPATCH_TIMER = `${WIRE_TIMER_PREFIX}redispatch`;
+export const ANSWER_TIMER = "wire-answer";
+const REDISPATCH_TIMER = "wire-redispatch";
 
 export interface WireEvents extends SipHandler {
   /** Gives the open INVITEs of a client that is gone to others. */

@@ -4,8 +4,6 @@ import { LRUCache } from "lru-cache";
 import { systemClock, type Clock } from "#common/clock.ts";
 import type { Config } from "#common/config.ts";
 import type { Logger } from "#common/log.ts";
-import type { SipHandler } from "#signaling/sip-port/sip-port.ts";
-import { besideCallControl } from "./beside.ts";
 import { createWireClients, type WireClient } from "./clients.ts";
 import { decodeClientFrame, type ClientFrame } from "./client-frame.codec.ts";
 import { newFrameId, type WireContext } from "./context.ts";
@@ -32,8 +30,6 @@ export interface WireServerOptions {
   readonly instance: string;
   readonly log: Logger;
   readonly clock?: Clock;
-  /** Our own call control, which has every call that no application asks for. */
-  readonly beside?: SipHandler;
   /** Hands a frame to a client of another instance, by RPC `POST /wire/<connection>`; false when it is not there. */
   readonly forward?: (instance: string, connection: string, frame: string) => Promise<boolean>;
 }
@@ -72,8 +68,7 @@ export function createWireServer(options: WireServerOptions): WireServer {
   const events = createWireEvents(context);
   const execute = createWireCommands(context);
   const sockets = new Set<Socket>();
-  const takes = (method: string): boolean => clients.all.some(({ verbs }) => verbs.has(method.toLowerCase()));
-  port.handle(options.beside ? besideCallControl(events, options.beside, takes) : events);
+  port.handle(events);
 
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
     if (sockets.size >= MAX_CLIENTS) {

@@ -11,8 +11,6 @@ export interface PendingInvite {
 
 /** What drachtio clients need remembered of a call, beside the edge's own record. Plain JSON. */
 export interface WireState {
-  /** Tells it from the record of our own call control, which has its calls beside those of applications. */
-  readonly application: true;
   /** The connection that has the call. */
   readonly owner?: { readonly instance: string; readonly connection: string };
   readonly pending: Readonly<Record<TxnId, PendingInvite>>;
@@ -20,7 +18,7 @@ export interface WireState {
   readonly unacknowledged?: Readonly<Record<LegId, string>>;
 }
 
-export const NEW_CALL: WireState = { application: true, pending: {} };
+export const NEW_CALL: WireState = { pending: {} };
 
 /** True when nothing is worth keeping. */
 export const isIdle = (state: WireState): boolean =>
