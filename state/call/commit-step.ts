@@ -1,5 +1,5 @@
 import { defineScript, type ScriptClient } from "#state/redis/script.ts";
-import { callKey, cdrKey, dueKey } from "./call.keys.ts";
+import { callKey, cdrKey, dueKey, type CallSpace } from "./call.keys.ts";
 import { openRecord, type StoredCall } from "./stored-call.ts";
 
 export type CommitOutcome =
@@ -9,6 +9,8 @@ export type CommitOutcome =
 
 export interface CommitRequest {
   readonly call: string;
+  /** Whose record; the edge's unless said. */
+  readonly space?: CallSpace;
   /** Revision that was read; undefined when there was no record. */
   readonly expected: string | undefined;
   /** What to store; undefined deletes. */
@@ -41,7 +43,7 @@ export async function commitStep(redis: ScriptClient, request: CommitRequest): P
   const { call, next } = request;
   const result = await script(
     redis,
-    { record: callKey(call), due: dueKey(call), details: cdrKey(call) },
+    { record: callKey(call, request.space), due: dueKey(call, request.space), details: cdrKey(call) },
     {
       call,
       expected: request.expected ?? "",

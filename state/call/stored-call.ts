@@ -1,4 +1,4 @@
-import { callKey } from "./call.keys.ts";
+import { callKey, type CallSpace } from "./call.keys.ts";
 
 const REVISION_LENGTH = 8;
 const REVISIONS = 36 ** 4;
@@ -22,8 +22,11 @@ export function openRecord(value: string | null | undefined): StoredCall | undef
 }
 
 /** Reads the record of a call. */
-export const loadCall = async (redis: GetClient, call: string): Promise<StoredCall | undefined> =>
-  openRecord(await redis.get(callKey(call)));
+export const loadCall = async (
+  redis: GetClient,
+  call: string,
+  space?: CallSpace,
+): Promise<StoredCall | undefined> => openRecord(await redis.get(callKey(call, space)));
 
 /**
  * Makes revisions: a part of the process's own, then a count. Two commits never carry the same one, so a commit that is
