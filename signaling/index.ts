@@ -4,25 +4,31 @@ import { createCalls } from "./calls/attach-calls.ts";
 import { sharePort } from "./calls/share-port.ts";
 import { openEdge } from "./edge/index.ts";
 import { deliverToClient, wireDelivery } from "./edge/wire/wire-delivery.ts";
-import { createWireServer, type WireServer } from "./edge/wire/wire-server.ts";
+import { createWireServer } from "./edge/wire/wire-server.ts";
 
 /** Starts the signaling role: a SIP server, call control, and a port for drachtio applications, in one process. */
 export async function startSignaling(context: RoleContext): Promise<RoleHandle> {
   const { config, instance, log } = context;
-  let wire: WireServer | undefined;
   const edge = openEdge({
     context,
     onRpc(request) {
-      const delivered = wire && deliverToClient(wire, request);
+      const delivered = deliverToClient(wire, request);
       if (delivered) return Promise.resolve(delivered);
-      return Promise.reject(new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }));
+      return Promise.reject(
+        new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }),
+      );
     },
   });
   const calls = createCalls({ context, port: edge.port, rpc: edge.rpc, registry: edge.registry });
   const shared = sharePort(edge.port);
-  wire = createWireServer({ config, port: shared.forApplications, instance, log, forward: wireDelivery(edge.rpc) });
-  const applications = wire;
-  edge.port.handle(shared.handler(calls.handler, () => applications.clients));
+  const wire = createWireServer({
+    config,
+    port: shared.forApplications,
+    instance,
+    log,
+    forward: wireDelivery(edge.rpc),
+  });
+  edge.port.handle(shared.handler(calls.handler, () => wire.clients));
   const drachtio = await wire.listen();
   const listeners = await edge.listen();
   calls.watch();
@@ -35,7 +41,7 @@ export async function startSignaling(context: RoleContext): Promise<RoleHandle> 
     close() {
       closing ??= (async () => {
         calls.close();
-        await Promise.all([edge.close(), applications.close()]);
+        await Promise.all([edge.close(), wire.close()]);
       })();
       return closing;
     },

@@ -45,7 +45,7 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   }); // prettier-ignore
   const bindings = (user: string) => fetchBindings(redis, user);
   const authenticator = createAuthenticator({
-    secret, clock, bindings, limit: createFailureLimit(clock), user: directory.user, challengeInvite: config.sip.challengeInvite,
+    secret, clock, bindings, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite,
   }); // prettier-ignore
   const media = createMediaClient(rpc, createPlacement(redis, clock), log);
   const unbind = (user: string, key: string, expiresAtMs: number) =>
@@ -54,7 +54,7 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   const handler = createCallControl({
     log, clock, metrics, directory, authenticator, runner, bindings,
     registrar: createRegistrar({ redis, authenticator, metrics, maxSeconds: config.sip.registrationSeconds }),
-    messages: createMessageRelay({ runner, metrics, bindings, membersOf: directory.membersOf, maxMessageBytes: config.sip.maxMessageBytes }),
+    messages: createMessageRelay({ runner, metrics, bindings, membersOf: (group) => directory.membersOf(group), maxMessageBytes: config.sip.maxMessageBytes }),
     ringMs: config.sip.ringSeconds * 1_000,
   }); // prettier-ignore
   let unwatch: (() => void) | undefined;

@@ -24,18 +24,27 @@ afterEach(async () => {
   }
 });
 
-async function phone(user: "alice" | "bob" | "carol", options: Parameters<TestCalls["phone"]>[1] = {}): Promise<Phone> {
+async function phone(
+  user: "alice" | "bob" | "carol",
+  options: Parameters<TestCalls["phone"]>[1] = {},
+): Promise<Phone> {
   const made = await calls.phone(user, options);
   open.push(made);
   return made;
 }
-async function registered(user: "alice" | "bob" | "carol", options: Parameters<TestCalls["phone"]>[1] = {}): Promise<Phone> {
+async function registered(
+  user: "alice" | "bob" | "carol",
+  options: Parameters<TestCalls["phone"]>[1] = {},
+): Promise<Phone> {
   const made = await phone(user, options);
   await made.register();
   return made;
 }
 const refusalOf = async (work: Promise<unknown>): Promise<CallRefused> => {
-  const error: unknown = await work.then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   if (error instanceof CallRefused) return error;
   throw new Error(`was not refused: ${String(error)}`);
 };
@@ -112,16 +121,27 @@ describe("a call into a talk group", () => {
     await call.hangup();
     await expect.poll(() => calls.media.legs.has(leg)).toBe(false);
     const [detail] = await details(1);
-    expect(detail).toMatchObject({ kind: "group", from: "alice", to: "fire-1", cause: "caller-hung-up", status: 200, legs: leg });
+    expect(detail).toMatchObject({
+      kind: "group",
+      from: "alice",
+      to: "fire-1",
+      cause: "caller-hung-up",
+      status: 200,
+      legs: leg,
+    });
     expect(detail?.durationMs).toBe((detail?.endMs ?? 0) - (detail?.answerMs ?? 0));
-    await expect.poll(() => calls.redis.keys("*:call:*")).toEqual(expect.not.arrayContaining([expect.stringContaining(leg)]));
+    await expect
+      .poll(() => calls.redis.keys("*:call:*"))
+      .toEqual(expect.not.arrayContaining([expect.stringContaining(leg)]));
   });
 
   it("offers when the caller does not, and takes the answer from the ACK (RFC 3261 §13.2.1)", async () => {
     const alice = await registered("alice");
     const call = await alice.call("fire-1", { withoutSdp: true });
     const leg = call.dialog.remoteTag ?? "";
-    await expect.poll(() => calls.media.log.filter((line) => line.includes(leg))).toEqual([`PUT ${leg} none`, `PUT ${leg} answer`]);
+    await expect
+      .poll(() => calls.media.log.filter((line) => line.includes(leg)))
+      .toEqual([`PUT ${leg} none`, `PUT ${leg} answer`]);
     expect(calls.media.legs.get(leg)?.revision).toBe(2);
     await call.hangup();
     await details(1);
@@ -288,13 +308,20 @@ describe("text messages (RFC 3428)", () => {
   });
 
   it("reach the other members of a group and are taken at once", async () => {
-    const [alice, carol, bob] = [await registered("alice"), await registered("carol"), await registered("bob")];
+    const [alice, carol, bob] = [
+      await registered("alice"),
+      await registered("carol"),
+      await registered("bob"),
+    ];
     expect((await alice.message("command", "all stop")).status).toBe(202);
     expect(await carol.nextMessage()).toMatchObject({ text: "all stop" });
     expect((await bob.message("command", "me too")).status).toBe(403);
   });
 
-  it.each([["bob", 480], ["nobody", 404]])("to %s, who cannot be reached, is refused with %i", async (to, status) => {
+  it.each([
+    ["bob", 480],
+    ["nobody", 404],
+  ])("to %s, who cannot be reached, is refused with %i", async (to, status) => {
     const alice = await registered("alice");
     expect((await alice.message(to, "hello")).status).toBe(status);
   });

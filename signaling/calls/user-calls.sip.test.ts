@@ -22,14 +22,20 @@ afterEach(async () => {
   }
 });
 
-async function registered(user: "alice" | "bob" | "carol", options: Parameters<TestCalls["phone"]>[1] = {}): Promise<Phone> {
+async function registered(
+  user: "alice" | "bob" | "carol",
+  options: Parameters<TestCalls["phone"]>[1] = {},
+): Promise<Phone> {
   const phone = await calls.phone(user, options);
   open.push(phone);
   await phone.register();
   return phone;
 }
 const statusOf = async (work: Promise<unknown>): Promise<number> => {
-  const error: unknown = await work.then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   if (error instanceof CallRefused) return error.status;
   throw new Error(`was not refused: ${String(error)}`);
 };
@@ -66,7 +72,13 @@ describe("a call between two telephones", () => {
     expect(calls.media.log).toEqual([]);
     await ours.hangup();
     expect(await theirs.ended).toMatchObject({ by: "them" });
-    expect(await nextDetail()).toMatchObject({ kind: "user", from: "alice", to: "bob", cause: "caller-hung-up", status: 200 });
+    expect(await nextDetail()).toMatchObject({
+      kind: "user",
+      from: "alice",
+      to: "bob",
+      cause: "caller-hung-up",
+      status: 200,
+    });
   });
 
   it("ends when the callee hangs up", async () => {
@@ -113,10 +125,20 @@ describe("a call between two telephones", () => {
     expect(await invite.cancel()).toBe(200);
     await incoming.cancelledByCaller;
     expect(await statusOf(invite.answered)).toBe(487);
-    expect(await nextDetail()).toMatchObject({ cause: "cancelled", status: 487, answerMs: 0, durationMs: 0, legs: "" });
+    expect(await nextDetail()).toMatchObject({
+      cause: "cancelled",
+      status: 487,
+      answerMs: 0,
+      durationMs: 0,
+      legs: "",
+    });
   });
 
-  it.each([[486, "Busy Here"], [603, "Decline"], [480, "Temporarily Unavailable"]])("is refused with the callee's %i", async (status, reason) => {
+  it.each([
+    [486, "Busy Here"],
+    [603, "Decline"],
+    [480, "Temporarily Unavailable"],
+  ])("is refused with the callee's %i", async (status, reason) => {
     const [alice, bob] = [await registered("alice"), await registered("bob")];
     const invite = await alice.invite("bob");
     (await bob.incoming()).reject(status, reason);
@@ -141,7 +163,11 @@ describe("a call between two telephones", () => {
 
 describe("a callee with several contacts", () => {
   it("rings all of them; the first to answer has the call and the others stop", async () => {
-    const [alice, desk, mobile] = [await registered("alice"), await registered("bob"), await registered("bob")];
+    const [alice, desk, mobile] = [
+      await registered("alice"),
+      await registered("bob"),
+      await registered("bob"),
+    ];
     const invite = await alice.invite("bob");
     const [atDesk, atMobile] = [await desk.incoming(), await mobile.incoming()];
     const theirs = atMobile.answer();
@@ -155,7 +181,11 @@ describe("a callee with several contacts", () => {
   });
 
   it("goes on ringing when one is busy, and tells busy when all are", async () => {
-    const [alice, desk, mobile] = [await registered("alice"), await registered("bob"), await registered("bob")];
+    const [alice, desk, mobile] = [
+      await registered("alice"),
+      await registered("bob"),
+      await registered("bob"),
+    ];
     const invite = await alice.invite("bob");
     const [atDesk, atMobile] = [await desk.incoming(), await mobile.incoming()];
     atDesk.reject(486, "Busy Here");
@@ -165,7 +195,11 @@ describe("a callee with several contacts", () => {
   });
 
   it("stops all of them when one declines for good (6xx)", async () => {
-    const [alice, desk, mobile] = [await registered("alice"), await registered("bob"), await registered("bob")];
+    const [alice, desk, mobile] = [
+      await registered("alice"),
+      await registered("bob"),
+      await registered("bob"),
+    ];
     const invite = await alice.invite("bob");
     const [atDesk, atMobile] = [await desk.incoming(), await mobile.incoming()];
     atDesk.reject(603, "Decline");
@@ -204,7 +238,10 @@ describe("a call that a browser takes part in", () => {
     await expect.poll(() => calls.media.log.filter((line) => line.includes(call)).toSorted()).toEqual([
       `PUT ${call}.0 offer`, `PUT ${call}.1 answer`, `PUT ${call}.1 none`,
     ]); // prettier-ignore
-    expect(calls.media.legs.get(`${call}.0`)).toMatchObject({ group: { id: `call-${call}`, mode: "full-duplex" }, member: { id: "alice", kind: "browser" } });
+    expect(calls.media.legs.get(`${call}.0`)).toMatchObject({
+      group: { id: `call-${call}`, mode: "full-duplex" },
+      member: { id: "alice", kind: "browser" },
+    });
     expect(calls.media.legs.get(`${call}.1`)).toMatchObject({ member: { id: "bob", kind: "phone" } });
     expect((await theirs.hold()).body).toContain("a=recvonly");
     await ours.hangup();

@@ -29,14 +29,14 @@ const script = defineScript({
   keys: ["bindings"],
   args: ["callId", "cseq", "wildcard", "max", "changes"],
   reply(raw): RegisterOutcome {
-    const reply = raw as string[];
+    const reply = raw as [word: string, ...rest: string[]];
     switch (reply[0]) {
       case "bound":
         return { outcome: "bound", bindings: bindingsOf(reply) };
       case "out-of-order":
         return { outcome: "out-of-order" };
       default:
-        throw new Error(`register.lua: unknown outcome ${String(reply[0])}`);
+        throw new Error(`register.lua: unknown outcome ${reply[0]}`);
     }
   },
 });

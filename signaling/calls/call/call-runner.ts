@@ -162,21 +162,14 @@ function stepCall(call: AnyCall, event: CallEvent): Decision<AnyCall, Effect> | 
 
 /** The answer to what no call expects any more: requests are answered, a late 2xx is taken down (RFC 3261 §13.2.2.4). */
 export function withoutCall(event: CallEvent): Effect[] {
-  switch (event.type) {
-    case "bye":
-      return [sip({ type: "reply", txn: event.txn, status: 200 })];
-    case "offer":
-    case "info":
-      return [sip({ type: "reply", txn: event.txn, status: 481 })];
-    case "response": {
-      const late = event.method === "INVITE" && event.status >= 200 && event.status < 300;
-      return late
-        ? [sip({ type: "ack", leg: event.leg }), sip({ type: "in-dialog", leg: event.leg, method: "BYE" })]
-        : [];
-    }
-    default:
-      return [];
-  }
+  if (event.type === "bye") return [sip({ type: "reply", txn: event.txn, status: 200 })];
+  if (event.type === "offer" || event.type === "info")
+    return [sip({ type: "reply", txn: event.txn, status: 481 })];
+  const late =
+    event.type === "response" && event.method === "INVITE" && event.status >= 200 && event.status < 300;
+  return late
+    ? [sip({ type: "ack", leg: event.leg }), sip({ type: "in-dialog", leg: event.leg, method: "BYE" })]
+    : [];
 }
 
 /** What a media answer is to the call; a digit's is nothing to it. */

@@ -2,7 +2,7 @@ import type { GroupPolicy, Member } from "#common/media-control.ts";
 import { bestFailure } from "./best-failure.ts";
 import type { EventOf, UserInvite } from "./call-event.ts";
 import { refusalReply, sdpBody, sip, type Effect } from "./effect.ts";
-import { answerWith, askMedia, descriptionOf, type MediaLeg } from "./media-leg.ts";
+import { answerWith, askMedia, atRest, descriptionOf, type MediaLeg } from "./media-leg.ts";
 import {
   ack,
   bye,
@@ -12,10 +12,13 @@ import {
   removeMedia,
   reply,
   to,
+  watchMedia,
   withBranch,
   withMedia,
   type Branch,
   type Calling,
+  type Relay,
+  type Talking,
   type UserStep,
 } from "./user-call.ts";
 
@@ -37,13 +40,11 @@ export const isWebrtc = (sdp: string | undefined): boolean => sdp !== undefined 
 export function startUserCall(call: string, event: UserInvite): UserStep {
   const { leg, txn, caller, callee, sdp, atMs } = event;
   const anchored = event.webrtc || isWebrtc(sdp) || event.destinations.some(({ webrtc }) => webrtc);
-  const branches = event.destinations
-    .slice(0, MAX_BRANCHES)
-    .map((destination, i): Branch => ({
-      ...destination,
-      leg: `${call}.${i + 1}`,
-      state: anchored ? "offering" : "calling",
-    }));
+  const branches = event.destinations.slice(0, MAX_BRANCHES).map((destination, i): Branch => ({
+    ...destination,
+    leg: `${call}.${i + 1}`,
+    state: anchored ? "offering" : "calling",
+  }));
   const state: Calling = {
     kind: "user", name: "calling", call, caller, callee: callee.id, leg, from: event.from, to: event.to, startMs: atMs, txn,
     offered: sdp !== undefined, branches, media: [], leaving: [],
@@ -76,21 +77,15 @@ export function startUserCall(call: string, event: UserInvite): UserStep {
 export function onSetupDescribed(state: Calling, event: EventOf<"described">): UserStep {
   const leg = mediaOf(state, event.leg);
   if (leg?.pending === undefined || leg.revision !== event.revision) return to(state);
-  const { pending: _pending, ...idle } = leg;
-  const next = withMedia(state, idle);
+  const next = withMedia(state, atRest(leg));
   if (event.leg === state.leg) return answerWhenReady({ ...next, answer: event.description }, event.atMs);
   const branch = next.branches.find((one) => one.leg === event.leg);
-  switch (branch?.state) {
-    case "offering": {
-      const calling: Branch = { ...branch, state: "calling" };
-      const sdp = event.description && "sdp" in event.description ? event.description.sdp : undefined;
-      return to(withBranch(next, calling), invite(next, calling, sdp));
-    }
-    case "accepting":
-      return answerWhenReady(withBranch(next, { ...branch, state: "won" }), event.atMs);
-    default:
-      return to(next);
-  }
+  if (branch?.state === "accepting")
+    return answerWhenReady(withBranch(next, { ...branch, state: "won" }), event.atMs);
+  if (branch?.state !== "offering") return to(next);
+  const calling: Branch = { ...branch, state: "calling" };
+  const sdp = event.description && "sdp" in event.description ? event.description.sdp : undefined;
+  return to(withBranch(next, calling), invite(next, calling, sdp));
 }
 
 export function onSetupRefused(state: Calling, event: EventOf<"refused">): UserStep {
@@ -172,17 +167,13 @@ function answerWhenReady(state: Calling, atMs: number): UserStep {
   const media = mediaOf(state, state.leg);
   if (!winner || !media || state.answer === undefined) return to(state);
   const { leg, effects } = answerWith(media, state.txn, "INVITE", state.answer);
-  return to(talk(withMedia(state, leg), winner.leg, atMs), ...effects, quiet);
+  const talking = talk(withMedia(state, leg), winner.leg, atMs);
+  return to(talking, ...effects, quiet, ...watchMedia(undefined, talking, atMs));
 }
 
 const quiet: Effect = { do: "timer", timer: "no-answer", atMs: undefined };
 
-function talk(
-  state: Calling,
-  peer: string,
-  answerMs: number,
-  relay?: Extract<UserStep["state"], { name: "talking" }>["relay"],
-): UserStep["state"] {
+function talk(state: Calling, peer: string, answerMs: number, relay?: Relay): Talking {
   const { kind, call, caller, callee, leg, from, to: dialled, startMs, policy, media, leaving } = state;
   return {
     kind, name: "talking", call, caller, callee, leg, from, to: dialled, startMs, media, leaving, answerMs, peer,

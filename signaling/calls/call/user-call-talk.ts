@@ -1,6 +1,5 @@
 import type { EventOf } from "./call-event.ts";
 import { sdpBody, sip } from "./effect.ts";
-import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import { onAck, onCancel, onDescribed, onOffer, onRefused, type LegStep } from "./media-leg.ts";
 import {
   ack,
@@ -11,6 +10,7 @@ import {
   otherLeg,
   reply,
   to,
+  watchMedia,
   withMedia,
   type Talking,
   type UserStep,
@@ -119,14 +119,5 @@ function adopt(state: Talking, { leg, effects, broken }: LegStep, atMs: number):
   const next = withMedia(state, leg);
   if (broken)
     return end(next, { atMs, cause: "media-refused", before: effects, byes: [state.leg, state.peer] });
-  // An answer from an ACK has no SIP transaction behind it: look again if the media tier says nothing.
-  const waits = (one: Talking) =>
-    one.leaving.length > 0 ||
-    one.media.some(({ pending }) => pending !== undefined && pending.txn === undefined);
-  if (waits(next) === waits(state)) return to(next, ...effects);
-  return to(next, ...effects, {
-    do: "timer",
-    timer: "media",
-    atMs: waits(next) ? atMs + MEDIA_RETRY_MS : undefined,
-  });
+  return to(next, ...effects, ...watchMedia(state, next, atMs));
 }

@@ -13,7 +13,17 @@ import {
   onTalkRefused,
   onTalkResponse,
 } from "./user-call-talk.ts";
-import { ack, bye, end, forgetLeaving, repeatUserCall, reply, to, type UserCall } from "./user-call.ts";
+import {
+  ack,
+  bye,
+  end,
+  forgetLeaving,
+  repeatUserCall,
+  reply,
+  to,
+  watchMedia,
+  type UserCall,
+} from "./user-call.ts";
 
 /** A call between users: RFC 3261 §13 to §16.7 as a back-to-back user agent sees them. */
 export const table = {
@@ -50,10 +60,13 @@ export const table = {
   },
   talking: {
     ack: onTalkAck,
+    closed: (state, { leg, atMs }) => {
+      const next = forgetLeaving(state, leg);
+      return to(next, ...watchMedia(state, next, atMs));
+    },
     offer: onTalkOffer,
     response: onTalkResponse,
     described: onTalkDescribed,
-    closed: (state, { leg }) => to(forgetLeaving(state, leg)),
     refused: onTalkRefused,
     cancel: onTalkCancel,
     info: onTalkInfo,

@@ -189,6 +189,17 @@ function unanswered(state: Talking, byes: readonly LegId[]): Effect[] {
   ];
 }
 
+/** No SIP transaction stands behind these requests to the media tier: somebody must look again if nobody answers. */
+const waitsForMedia = ({ leaving, media }: UserCall): boolean =>
+  leaving.length > 0 || media.some(({ pending }) => pending !== undefined && pending.txn === undefined);
+
+/** Arms the timer `media` of an answered call when it begins to wait for the media tier, and disarms it when it has what it wanted. */
+export function watchMedia(before: Talking | undefined, after: Talking, atMs: number): Effect[] {
+  const waits = waitsForMedia(after);
+  if (waits === (before !== undefined && waitsForMedia(before))) return [];
+  return [{ do: "timer", timer: "media", atMs: waits ? atMs + MEDIA_RETRY_MS : undefined }];
+}
+
 /** The media tier says that a leg is gone. */
 export const forgetLeaving = <S extends UserCall>(state: S, leg: LegId): S => ({
   ...state,

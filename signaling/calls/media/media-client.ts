@@ -31,7 +31,7 @@ export function createMediaClient(rpc: Pick<Rpc, "call">, place: PlaceGroup, log
     const instance = await place(group);
     if (instance === undefined) return { outcome: "unreachable" };
     try {
-      return { outcome: "done", answer: ((await rpc.call(instance, wire, DEADLINE_MS)) ?? {}) as LegAnswer };
+      return { outcome: "done", answer: (await rpc.call(instance, wire, DEADLINE_MS)) ?? {} };
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal) return { outcome: "refused", refusal };

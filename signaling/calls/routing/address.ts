@@ -27,7 +27,8 @@ export const isOwnHost = ({ domain, addresses }: OwnHosts, host: string): boolea
 
 /** Reads a request-URI, To or From: `sip:`, `sips:`, `tel:` (RFC 3966), `urn:service:sos` (RFC 5031). */
 export function addresseeOf(uri: SipUri | undefined, own: OwnHosts): Addressee {
-  switch (uri?.scheme) {
+  if (!uri) return { kind: "none" };
+  switch (uri.scheme) {
     case "sip":
     case "sips":
       if (!isOwnHost(own, uri.host)) return { kind: "foreign" };

@@ -1,7 +1,12 @@
 import { CrossbandError, type ErrorCode } from "#common/errors.ts";
 import { silent } from "#common/log.ts";
 import { legRequestSchema, type LegAnswer, type LegRequest } from "#common/media-control.ts";
-import { announceInstance, INSTANCE_RENEW_MS, withdrawInstance, type InstanceCard } from "#state/instance/instance.ts";
+import {
+  announceInstance,
+  INSTANCE_RENEW_MS,
+  withdrawInstance,
+  type InstanceCard,
+} from "#state/instance/instance.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { startRpc, type RpcRequest } from "#state/rpc/rpc.ts";
 import { legEndedChannel } from "#state/talk-group/talk-group.keys.ts";
@@ -25,7 +30,10 @@ export const mediaSdp = (leg: string, direction = "sendrecv"): string =>
   ["v=0", `o=- 1 1 IN IP4 127.0.0.1`, `s=${leg}`, "c=IN IP4 127.0.0.1", "t=0 0", "m=audio 9 RTP/AVP 0 101",
     "a=rtpmap:0 PCMU/8000", "a=rtpmap:101 telephone-event/8000", `a=${direction}`, ""].join("\r\n"); // prettier-ignore
 
-export async function startScriptedMedia(redisUrl: string, instance = "media-scripted"): Promise<ScriptedMedia> {
+export async function startScriptedMedia(
+  redisUrl: string,
+  instance = "media-scripted",
+): Promise<ScriptedMedia> {
   const redis: RedisConnection = connect(redisUrl, { log: silent });
   const log: string[] = [];
   const legs = new Map<string, LegRequest>();
@@ -37,11 +45,21 @@ export async function startScriptedMedia(redisUrl: string, instance = "media-scr
     const { type } = request.description;
     log.push(`PUT ${leg} ${type}`);
     const refusal = refusals.get(type);
-    if (refusal) throw new CrossbandError(refusal.code, "scripted", refusal.warning === undefined ? {} : { warning: refusal.warning });
+    if (refusal)
+      throw new CrossbandError(
+        refusal.code,
+        "scripted",
+        refusal.warning === undefined ? {} : { warning: refusal.warning },
+      );
     legs.set(leg, request);
     if (type === "answer") return {};
     const held = type === "offer" && request.description.sdp.includes("a=sendonly");
-    return { description: { type: type === "none" ? "offer" : "answer", sdp: mediaSdp(leg, held ? "recvonly" : "sendrecv") } };
+    return {
+      description: {
+        type: type === "none" ? "offer" : "answer",
+        sdp: mediaSdp(leg, held ? "recvonly" : "sendrecv"),
+      },
+    };
   };
   const answer = async ({ method, path, body }: RpcRequest): Promise<unknown> => {
     await gate;
@@ -54,9 +72,19 @@ export async function startScriptedMedia(redisUrl: string, instance = "media-scr
     return {};
   };
   const rpc = startRpc(redis, connect(redisUrl, { log: silent, blocking: true }), instance, answer, silent);
-  const card: InstanceCard = { role: "media", instance, pid: process.pid, listeners: {}, load: 0, draining: false };
+  const card: InstanceCard = {
+    role: "media",
+    instance,
+    pid: process.pid,
+    listeners: {},
+    load: 0,
+    draining: false,
+  };
   await announceInstance(redis, card);
-  const renewal = setInterval(() => void announceInstance(redis, card).catch(() => undefined), INSTANCE_RENEW_MS);
+  const renewal = setInterval(
+    () => void announceInstance(redis, card).catch(() => undefined),
+    INSTANCE_RENEW_MS,
+  );
   return {
     log,
     legs,
@@ -66,11 +94,18 @@ export async function startScriptedMedia(redisUrl: string, instance = "media-scr
     },
     hold() {
       let open: () => void = () => undefined;
-      gate = new Promise((resolve) => { open = resolve; });
-      return () => { open(); };
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+      return () => {
+        open();
+      };
     },
     async endLeg(leg) {
-      await redis.publish(legEndedChannel, JSON.stringify({ type: "leg-ended", group: "any", leg, reason: "silent" }));
+      await redis.publish(
+        legEndedChannel,
+        JSON.stringify({ type: "leg-ended", group: "any", leg, reason: "silent" }),
+      );
     },
     async close() {
       clearInterval(renewal);

@@ -33,7 +33,10 @@ export interface TestCalls {
   readonly roles: readonly RoleHandle[];
   readonly contexts: readonly RoleContext[];
   /** A phone of one of the people above, not registered yet. */
-  phone(user: "alice" | "bob" | "carol", options?: Partial<Parameters<typeof createPhone>[0]>): Promise<Phone>;
+  phone(
+    user: "alice" | "bob" | "carol",
+    options?: Partial<Parameters<typeof createPhone>[0]>,
+  ): Promise<Phone>;
   /** Every call detail record so far, once there are at least `count`. */
   details(count: number): Promise<CallDetail[]>;
   close(): Promise<void>;
@@ -42,12 +45,17 @@ export interface TestCalls {
 /** Starts signaling processes (in this one) on free ports over a Redis of their own, with a media process that is scripted. */
 export async function startTestCalls(sip: Partial<Config["sip"]> = {}): Promise<TestCalls> {
   const redisServer = await startRedis();
-  const log = process.env["CROSSBAND_TEST_LOG"] === undefined ? silent : createLogger("signaling", "test", "debug");
+  const log =
+    process.env["CROSSBAND_TEST_LOG"] === undefined ? silent : createLogger("signaling", "test", "debug");
   const redis = connect(redisServer.url, { log });
   const provision = parseProvision(TEST_PROVISION);
   await applyProvision(redis, provision);
   const media = await startScriptedMedia(redisServer.url);
-  const config = configSchema.parse({ redisUrl: redisServer.url, sip: { port: 0, tlsPort: 0, ...sip }, drachtio: { port: 0 } });
+  const config = configSchema.parse({
+    redisUrl: redisServer.url,
+    sip: { port: 0, tlsPort: 0, ...sip },
+    drachtio: { port: 0 },
+  });
   const context: RoleContext = {
     config, log, redis, instance: `signaling-${randomBytes(3).toString("hex")}`, secret: "test-secret",
     openBlocking: () => connect(redisServer.url, { log, blocking: true }),
