@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crossbandEnvironment } from "../setup/run-crossband.mjs";
 import { nodeBinary } from "../setup/npm-packages.mjs";
+import { endWithUs } from "../setup/step.mjs";
 
 export const PROJECTS = ["unit", "redis", "sip", "e2e"];
 
@@ -40,6 +41,7 @@ function run(root, args) {
       stdio: ["ignore", "inherit", "inherit"],
       env: { ...crossbandEnvironment(root), CI: process.env.CI || "true" },
     });
+    endWithUs(child);
     const limit = setTimeout(() => {
       process.stdout.write(`vitest did not end within ${PROJECT_LIMIT_MS / 60_000} minutes\n`);
       child.kill("SIGKILL");

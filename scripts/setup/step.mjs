@@ -33,6 +33,26 @@ export function counter(label) {
   };
 }
 
+const running = new Set();
+
+/** Takes `child` along when this process is told to end. */
+export function endWithUs(child) {
+  running.add(child);
+  child.on("close", () => running.delete(child));
+}
+
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+]) {
+  process.once(signal, () => {
+    // Who has taken over the signal (a program running in our place) ends by itself.
+    if (process.listenerCount(signal) > 0) return;
+    for (const child of running) child.kill(signal);
+    process.exit(code);
+  });
+}
+
 /**
  * Runs a command whose output nobody needs unless it fails.
  *
@@ -41,6 +61,7 @@ export function counter(label) {
 export function runQuietly(command, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    endWithUs(child);
     let output = "";
     const keep = (chunk) => {
       output = (output + chunk).slice(-64_000);
