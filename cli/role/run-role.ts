@@ -22,6 +22,8 @@ export interface RoleReady {
   readonly listeners: Readonly<Record<string, string>>;
 }
 
+/** The card goes along with every fifth renewal of the lease: its load changes slowly. */
+const CARD_EVERY = 5;
 /** Longest wait for a role to hand over its work, in ms. */
 const DRAIN_LIMIT_MS = 8_000;
 
@@ -77,8 +79,9 @@ export async function runRole(role: Role, config: Config): Promise<number> {
       draining,
     };
   };
+  let renewals = 0;
   const announce = () =>
-    announceInstance(redis, card()).catch((error: unknown) => {
+    announceInstance(redis, card(), renewals++ % CARD_EVERY === 0).catch((error: unknown) => {
       log.warn({ error: String(error) }, "lease not renewed");
     });
   await announce();
@@ -90,6 +93,7 @@ export async function runRole(role: Role, config: Config): Promise<number> {
   const reason = await stopped;
   log.info({ reason }, "draining");
   draining = true;
+  renewals = 0;
   await announce();
   await withLimit(handle.drain(), DRAIN_LIMIT_MS, log, "drain");
   clearInterval(renewal);

@@ -22,7 +22,7 @@ export interface InstanceCard {
 /** How long a silent process counts as alive, in ms. Detection of a death is at most this late. */
 export const INSTANCE_LEASE_MS = 1_000;
 /** How often a process renews its lease, in ms. */
-export const INSTANCE_RENEW_MS = 300;
+export const INSTANCE_RENEW_MS = 400;
 
 const announceScript = defineScript({
   source: new URL("./announce-instance.lua", import.meta.url),
@@ -41,11 +41,19 @@ const listScript = defineScript({
 
 const keys = { leases: instanceLeases, cards: instanceCards };
 
-/** Renews the lease of a process. Call it every INSTANCE_RENEW_MS. */
-export const announceInstance = (redis: RedisConnection, card: InstanceCard): Promise<number> =>
+/**
+ * Renews the lease of a process. Call it every INSTANCE_RENEW_MS.
+ *
+ * @param withCard false to leave the card as it stands: cheaper, for most renewals
+ */
+export const announceInstance = (
+  redis: RedisConnection,
+  card: InstanceCard,
+  withCard = true,
+): Promise<number> =>
   announceScript(redis, keys, {
     name: `${card.role}:${card.instance}`,
-    card: JSON.stringify(card),
+    card: withCard ? JSON.stringify(card) : "",
     leaseMs: INSTANCE_LEASE_MS,
   });
 
