@@ -31,7 +31,9 @@ describe("phones in a full-duplex group", () => {
       expect((await media.snapshot(group.id)).talking.toSorted()).toEqual([alice.leg, bob.leg]);
     });
     const from = Date.now() + 150;
-    const [atAlice, atBob, atCarol] = await Promise.all(phones.map(({ rtp }) => rtp.heard.atLeast(1_000, from)));
+    const [atAlice, atBob, atCarol] = await Promise.all(
+      phones.map(({ rtp }) => rtp.heard.atLeast(1_000, from)),
+    );
     if (!atAlice || !atBob || !atCarol) throw new Error("nothing heard");
     expect(toneOverRestDb(atAlice, RATE, 1_300)).toBeGreaterThan(20);
     expect(toneOverRestDb(atBob, RATE, 700)).toBeGreaterThan(20);
@@ -51,7 +53,10 @@ describe("phones in a full-duplex group", () => {
 
   it("hear the beginning and the end of what is said", async () => {
     const group = fullDuplex("fd-speech");
-    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const [alice, bob] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
     const from = Date.now();
     await alice.rtp.play(sampleSource(speechSample()));
     await wait(200);
@@ -65,7 +70,9 @@ describe("phones in a full-duplex group", () => {
 
   it("do not clip when three of them shout", async () => {
     const group = fullDuplex("fd-loud");
-    const phones = await Promise.all(["alice", "bob", "carol", "dan"].map((id) => joinPhone(media, group, id)));
+    const phones = await Promise.all(
+      ["alice", "bob", "carol", "dan"].map((id) => joinPhone(media, group, id)),
+    );
     const [alice, bob, carol, dan] = phones;
     if (!alice || !bob || !carol || !dan) throw new Error("four phones");
     [alice, bob, carol].forEach(({ rtp }, i) => void rtp.play(toneSource(500 + 400 * i, { db: -1 })));
@@ -81,7 +88,10 @@ describe("phones in a full-duplex group", () => {
 
   it("take digits for nothing: neither heard nor a wish to talk", async () => {
     const group = fullDuplex("fd-digits");
-    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const [alice, bob] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
     const from = Date.now();
     await alice.rtp.digit("*");
     await wait(200);

@@ -19,7 +19,12 @@ const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const loud = (heard: Int16Array) => !isSilent(heard, RATE);
 
 /** Presses a key and waits until the group shows who holds the floor. */
-async function floorAfter(phone: TestPhone, key: string, group: string, holder: string | undefined): Promise<void> {
+async function floorAfter(
+  phone: TestPhone,
+  key: string,
+  group: string,
+  holder: string | undefined,
+): Promise<void> {
   await phone.rtp.digit(key);
   await vi.waitFor(async () => {
     const { floor } = await media.snapshot(group);
@@ -55,7 +60,10 @@ describe("phones in a half-duplex group", () => {
 
   it("carries speech so that it correlates above 0.8", async () => {
     const group = halfDuplex("hd-speech");
-    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const [alice, bob] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
     await floorAfter(alice, "*", group.id, alice.leg);
     const from = Date.now();
     await alice.rtp.play(sampleSource(speechSample()));
@@ -102,7 +110,10 @@ describe("phones in a half-duplex group", () => {
 
   it("ends a turn at the talk limit until the key is pressed again", async () => {
     const group = halfDuplex("hd-limit", { maxTalkMs: 600 });
-    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const [alice, bob] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
     void alice.rtp.play(toneSource(1_000));
     await floorAfter(alice, "*", group.id, alice.leg);
     await vi.waitFor(async () => {
@@ -118,7 +129,10 @@ describe("phones in a half-duplex group", () => {
 
   it("takes the floor by voice and gives it back after a pause in a vox group", async () => {
     const group = halfDuplex("hd-vox", { phonePtt: "vox" });
-    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const [alice, bob] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
     const from = Date.now();
     await alice.rtp.play(sampleSource(speechSample()));
     await vi.waitFor(
@@ -143,7 +157,10 @@ describe("phones in a half-duplex group", () => {
 
   it("frees the floor when its holder hangs up", async () => {
     const group = halfDuplex("hd-leave");
-    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const [alice, bob] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
     await floorAfter(alice, "*", group.id, alice.leg);
     await alice.leave();
     const snapshot = await media.snapshot(group.id);
@@ -154,7 +171,10 @@ describe("phones in a half-duplex group", () => {
 
   it("goes on when a talker's SSRC changes, and when its address translator gives it another port", async () => {
     const group = halfDuplex("hd-ssrc");
-    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const [alice, bob] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
     void alice.rtp.play(toneSource(1_000));
     await floorAfter(alice, "*", group.id, alice.leg);
     await bob.rtp.heard.atLeast(300, Date.now());
@@ -163,23 +183,37 @@ describe("phones in a half-duplex group", () => {
     await bob.rtp.heard.atLeast(300, from);
     await alice.rtp.changePort();
     const heard = (await bob.rtp.heard.atLeast(700, from)).subarray(0, 700 * 8);
-    const quiet = Array.from({ length: 35 }, (_, i) => isSilent(heard.subarray(i * 160, (i + 1) * 160), RATE, -30));
+    const quiet = Array.from({ length: 35 }, (_, i) =>
+      isSilent(heard.subarray(i * 160, (i + 1) * 160), RATE, -30),
+    );
     expect(quiet.filter(Boolean).length * 20).toBeLessThanOrEqual(60);
     await Promise.all([alice, bob].map((phone) => phone.leave()));
   });
 
   it("survives garbage on its RTP ports and counts it", async () => {
     const group = halfDuplex("hd-garbage");
-    const [alice, bob] = await Promise.all([joinPhone(media, group, "alice"), joinPhone(media, group, "bob")]);
+    const [alice, bob] = await Promise.all([
+      joinPhone(media, group, "alice"),
+      joinPhone(media, group, "bob"),
+    ]);
     void alice.rtp.play(toneSource(1_000));
     await floorAfter(alice, "*", group.id, alice.leg);
     const from = Date.now();
-    for (let i = 0; i < 200; i++) alice.rtp.sendRaw(Buffer.from(Array.from({ length: i % 40 }, () => Math.floor(Math.random() * 256))));
-    for (const text of ["80", "00".repeat(20), "8f00".padEnd(24, "0"), "90000001000000010000000100010fff", "a000000100000001000000010000ff"])
+    for (let i = 0; i < 200; i++)
+      alice.rtp.sendRaw(Buffer.from(Array.from({ length: i % 40 }, () => Math.floor(Math.random() * 256))));
+    for (const text of [
+      "80",
+      "00".repeat(20),
+      "8f00".padEnd(24, "0"),
+      "90000001000000010000000100010fff",
+      "a000000100000001000000010000ff",
+    ])
       alice.rtp.sendRaw(Buffer.from(text, "hex"));
     const heard = await bob.rtp.heard.atLeast(600, from);
     expect(toneOverRestDb(heard.subarray(800), RATE, 1_000)).toBeGreaterThan(15);
-    expect(await media.role.metrics()).toMatch(/crossband_media_packets_dropped_total\{reason="(short|version|csrc|extension|padding)"\} [1-9]/);
+    expect(await media.role.metrics()).toMatch(
+      /crossband_media_packets_dropped_total\{reason="(short|version|csrc|extension|padding)"\} [1-9]/,
+    );
     await Promise.all([alice, bob].map((phone) => phone.leave()));
   });
 });

@@ -7,7 +7,7 @@ import { startRpc } from "#state/rpc/rpc.ts";
 import { renewPlacements } from "#state/talk-group/place-group.ts";
 import { groupChannel, groupSnapshotKey, legEndedChannel } from "#state/talk-group/talk-group.keys.ts";
 import { readMediaRequest, type MediaRequest } from "./thread/media-request.ts";
-import { type ThreadNews } from "./thread/thread-handle.ts";
+import type { ThreadNews } from "./thread/thread-handle.ts";
 import { ThreadPool } from "./thread/thread-pool.ts";
 
 /** A group's mirror in Redis outlives its last change by this, in ms. */
@@ -39,7 +39,13 @@ export async function startMedia(context: RoleContext): Promise<RoleHandle> {
       throw new CrossbandError(ErrorCode.WorkerUnavailable, "this media process takes no new legs");
     return pool.run(request);
   };
-  const rpc = startRpc(redis, context.openBlocking(), instance, async (request) => answer(readMediaRequest(request)), log);
+  const rpc = startRpc(
+    redis,
+    context.openBlocking(),
+    instance,
+    async (request) => answer(readMediaRequest(request)),
+    log,
+  );
   const renewal = setInterval(() => {
     renewPlacements(redis, pool.groups()).catch((error: unknown) => {
       log.warn({ error: String(error) }, "placements not renewed");
@@ -62,14 +68,18 @@ export async function startMedia(context: RoleContext): Promise<RoleHandle> {
     async drain() {
       draining = true;
       const until = Date.now() + DRAIN_LIMIT_MS;
-      while (pool.size() > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+      while (pool.size() > 0 && Date.now() < until)
+        await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
     },
     close: () => (closed ??= close()),
   };
 }
 
 /** Mirrors and publishes what threads tell, group by group in order, and never makes audio wait for it. */
-function createPublisher({ redis, log }: RoleContext): { take(news: ThreadNews): void; settled(): Promise<void> } {
+function createPublisher({ redis, log }: RoleContext): {
+  take(news: ThreadNews): void;
+  settled(): Promise<void>;
+} {
   /** The latest snapshot of a group that is not written yet: only that one matters. */
   const snapshots = new Map<string, GroupSnapshot>();
   const pending = new Set<Promise<unknown>>();
@@ -92,7 +102,8 @@ function createPublisher({ redis, log }: RoleContext): { take(news: ThreadNews):
     setImmediate(() => {
       const latest = snapshots.get(snapshot.group);
       snapshots.delete(snapshot.group);
-      if (latest) send(redis.set(groupSnapshotKey(latest.group), JSON.stringify(latest), "PX", SNAPSHOT_TTL_MS));
+      if (latest)
+        send(redis.set(groupSnapshotKey(latest.group), JSON.stringify(latest), "PX", SNAPSHOT_TTL_MS));
     });
   };
   return {

@@ -40,7 +40,10 @@ describe("a radio in a half-duplex group", () => {
     radio.key(toneSource(1_000));
     await waitForHolder(group, radio.leg);
     const from = Date.now() + 100;
-    const [atPhone, atRadio] = await Promise.all([alice.rtp.heard.atLeast(800, from), other.heard.atLeast(800, from)]);
+    const [atPhone, atRadio] = await Promise.all([
+      alice.rtp.heard.atLeast(800, from),
+      other.heard.atLeast(800, from),
+    ]);
     expect(toneOverRestDb(atPhone, RATE, 1_000)).toBeGreaterThan(20);
     expect(toneOverRestDb(atRadio, RATE, 1_000)).toBeGreaterThan(20);
     expect(radio.heard.frames).toBe(0);
@@ -54,7 +57,10 @@ describe("a radio in a half-duplex group", () => {
 
   it("is keyed while a phone talks, hears its speech, and is unkeyed three times over at the end", async () => {
     const group = halfDuplex("rd-keyed");
-    const [radio, alice] = await Promise.all([joinRadio(media, group, "engine-5"), joinPhone(media, group, "alice")]);
+    const [radio, alice] = await Promise.all([
+      joinRadio(media, group, "engine-5"),
+      joinPhone(media, group, "alice"),
+    ]);
     expect(radio.flags.some(({ ptt }) => ptt)).toBe(false);
     await media.digit(alice.leg, "*");
     const from = Date.now();
@@ -99,7 +105,10 @@ describe("a radio in a half-duplex group", () => {
 
   it("keeps the floor through a flutter of its squelch", async () => {
     const group = halfDuplex("rd-flutter", { hangMs: 500 });
-    const [radio, bob] = await Promise.all([joinRadio(media, group, "engine-5"), joinPhone(media, group, "bob")]);
+    const [radio, bob] = await Promise.all([
+      joinRadio(media, group, "engine-5"),
+      joinPhone(media, group, "bob"),
+    ]);
     const events = await media.events(group.id);
     for (let i = 0; i < 3; i++) {
       radio.key(toneSource(1_000));
@@ -114,7 +123,10 @@ describe("a radio in a half-duplex group", () => {
 
   it("loses the floor when its bridge dies keyed, and its leg after five seconds", async () => {
     const group = halfDuplex("rd-dies", { hangMs: 100 });
-    const [radio, bob] = await Promise.all([joinRadio(media, group, "engine-5"), joinPhone(media, group, "bob")]);
+    const [radio, bob] = await Promise.all([
+      joinRadio(media, group, "engine-5"),
+      joinPhone(media, group, "bob"),
+    ]);
     const events = await media.events(group.id);
     radio.key(toneSource(1_000));
     await waitForHolder(group, radio.leg);
@@ -122,7 +134,12 @@ describe("a radio in a half-duplex group", () => {
     await waitForHolder(group, undefined);
     await vi.waitFor(
       () => {
-        expect(events).toContainEqual({ type: "leg-ended", group: group.id, leg: radio.leg, reason: "silent" });
+        expect(events).toContainEqual({
+          type: "leg-ended",
+          group: group.id,
+          leg: radio.leg,
+          reason: "silent",
+        });
       },
       { timeout: 8_000 },
     );
@@ -143,7 +160,10 @@ describe("a radio in a full-duplex group", () => {
     void alice.rtp.play(toneSource(1_300));
     await bob.rtp.heard.atLeast(300);
     const from = Date.now() + 150;
-    const [atRadio, atAlice] = await Promise.all([radio.heard.atLeast(600, from), alice.rtp.heard.atLeast(600, from)]);
+    const [atRadio, atAlice] = await Promise.all([
+      radio.heard.atLeast(600, from),
+      alice.rtp.heard.atLeast(600, from),
+    ]);
     expect(toneOverRestDb(atRadio, RATE, 1_300)).toBeGreaterThan(20);
     expect(toneOverRestDb(atAlice, RATE, 700)).toBeGreaterThan(20);
     await Promise.all([radio.leave(), alice.leave(), bob.leave()]);

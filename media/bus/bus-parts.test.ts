@@ -4,10 +4,19 @@ import { BUS_RATE, FRAME_SAMPLES } from "./frame.ts";
 import { levelDbfs, toneShare } from "./measure.ts";
 import { OpusDecoder, OpusEncoder } from "./opus.ts";
 import { toneFrames, toneMs } from "./tones.ts";
-import { ACTIVITY, hearLevel, hearNothing, quietLine, VOX, type VoiceDetector } from "./voice-detector.machine.ts";
+import {
+  ACTIVITY,
+  hearLevel,
+  hearNothing,
+  quietLine,
+  VOX,
+  type VoiceDetector,
+} from "./voice-detector.machine.ts";
 
 const tone = (frame: number, hz = 1_000) =>
-  Int16Array.from({ length: FRAME_SAMPLES }, (_, i) => Math.round(8_000 * Math.sin((2 * Math.PI * hz * (frame * FRAME_SAMPLES + i)) / BUS_RATE)));
+  Int16Array.from({ length: FRAME_SAMPLES }, (_, i) =>
+    Math.round(8_000 * Math.sin((2 * Math.PI * hz * (frame * FRAME_SAMPLES + i)) / BUS_RATE)),
+  );
 
 describe("Opus", () => {
   it("carries a tone at its level", () => {

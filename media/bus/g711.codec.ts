@@ -36,7 +36,9 @@ function expandA(code: number): number {
 
 /** The code whose value is nearest to each sample: right by construction for every input. */
 function invert(toLinear: Int16Array): Uint8Array {
-  const byValue = [...toLinear].map((value, code) => ({ value, code })).sort((a, b) => a.value - b.value || b.code - a.code);
+  const byValue = [...toLinear]
+    .map((value, code) => ({ value, code }))
+    .sort((a, b) => a.value - b.value || b.code - a.code);
   const toCode = new Uint8Array(65_536);
   let at = 0;
   for (let sample = -32_768; sample <= 32_767; sample++) {

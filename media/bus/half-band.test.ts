@@ -5,12 +5,19 @@ import { toneShare } from "./measure.ts";
 const FRAME = 160;
 
 function tone(hz: number, rate: number, count: number): Int16Array {
-  return Int16Array.from({ length: count }, (_, i) => Math.round(10_000 * Math.sin((2 * Math.PI * hz * i) / rate)));
+  return Int16Array.from({ length: count }, (_, i) =>
+    Math.round(10_000 * Math.sin((2 * Math.PI * hz * i) / rate)),
+  );
 }
 
-function stream(filter: { process(input: Int16Array): Int16Array }, input: Int16Array, size: number): Int16Array {
+function stream(
+  filter: { process(input: Int16Array): Int16Array },
+  input: Int16Array,
+  size: number,
+): Int16Array {
   const output: number[] = [];
-  for (let at = 0; at < input.length; at += size) output.push(...filter.process(input.subarray(at, at + size)));
+  for (let at = 0; at < input.length; at += size)
+    output.push(...filter.process(input.subarray(at, at + size)));
   return Int16Array.from(output);
 }
 

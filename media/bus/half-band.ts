@@ -33,7 +33,8 @@ export class Upsampler {
     for (let i = 0; i < size; i++) {
       let sum = 0;
       const left = i + SIDE - 1;
-      for (let k = 0; k < SIDE; k++) sum += (taps[k] ?? 0) * ((line[left - k] ?? 0) + (line[left + 1 + k] ?? 0));
+      for (let k = 0; k < SIDE; k++)
+        sum += (taps[k] ?? 0) * ((line[left - k] ?? 0) + (line[left + 1 + k] ?? 0));
       output[2 * i] = clamp(line[left] ?? 0);
       output[2 * i + 1] = clamp(2 * sum);
     }
@@ -67,7 +68,8 @@ export class Downsampler {
     for (let i = 0; i < size; i++) {
       const left = i + SIDE - 1;
       let sum = 0.5 * (even[left + 1] ?? 0);
-      for (let k = 0; k < SIDE; k++) sum += (taps[k] ?? 0) * ((odd[left - k] ?? 0) + (odd[left + 1 + k] ?? 0));
+      for (let k = 0; k < SIDE; k++)
+        sum += (taps[k] ?? 0) * ((odd[left - k] ?? 0) + (odd[left + 1 + k] ?? 0));
       output[i] = clamp(sum);
     }
     return output;

@@ -15,7 +15,9 @@ interface Packet {
 }
 
 const tone = (from: number, count: number): Int16Array =>
-  Int16Array.from({ length: count }, (_, i) => Math.round(8_000 * Math.sin((2 * Math.PI * HZ * (from + i)) / RATE)));
+  Int16Array.from({ length: count }, (_, i) =>
+    Math.round(8_000 * Math.sin((2 * Math.PI * HZ * (from + i)) / RATE)),
+  );
 
 /** A steady sender: packet i leaves at 20 i ms and is as late as `delay` says; undefined is lost. */
 function stream(count: number, delay: (i: number) => number | undefined = () => 0, base = 1_000): Packet[] {
@@ -28,7 +30,10 @@ function stream(count: number, delay: (i: number) => number | undefined = () => 
 }
 
 /** Plays packets into a buffer with a beat every 20 ms that is 7 ms out of step with the sender. */
-function play(packets: Packet[], buffer = new JitterBuffer({ rate: RATE, clockRate: RATE })): { frames: (Int16Array | undefined)[]; buffer: JitterBuffer } {
+function play(
+  packets: Packet[],
+  buffer = new JitterBuffer({ rate: RATE, clockRate: RATE }),
+): { frames: (Int16Array | undefined)[]; buffer: JitterBuffer } {
   const frames: (Int16Array | undefined)[] = [];
   const endMs = Math.max(...packets.map(({ atMs }) => atMs)) + 400;
   let next = 0;
@@ -42,11 +47,14 @@ function play(packets: Packet[], buffer = new JitterBuffer({ rate: RATE, clockRa
   return { frames, buffer };
 }
 
-const heard = (frames: (Int16Array | undefined)[]) => frames.filter((frame) => frame !== undefined && levelDbfs(frame) > -40);
+const heard = (frames: (Int16Array | undefined)[]) =>
+  frames.filter((frame) => frame !== undefined && levelDbfs(frame) > -40);
 const first = (frames: (Int16Array | undefined)[]) => frames.findIndex((frame) => frame !== undefined);
-const joined = (frames: (Int16Array | undefined)[]) => Int16Array.from(frames.flatMap((frame) => (frame ? [...frame] : [])));
+const joined = (frames: (Int16Array | undefined)[]) =>
+  Int16Array.from(frames.flatMap((frame) => (frame ? [...frame] : [])));
 /** How clean the tone is after it began and before it ends. */
-const purity = (frames: (Int16Array | undefined)[]) => toneShare(joined(heard(frames)).subarray(320, -640), HZ, RATE).aboveRestDb;
+const purity = (frames: (Int16Array | undefined)[]) =>
+  toneShare(joined(heard(frames)).subarray(320, -640), HZ, RATE).aboveRestDb;
 
 describe("jitter buffer", () => {
   it("plays a steady stream whole, within 40 ms of its arrival", () => {
@@ -85,7 +93,9 @@ describe("jitter buffer", () => {
   });
 
   it("comes down again after one long delay", () => {
-    const { frames, buffer } = play(stream(800, (i) => (i === 100 ? 90 : i > 100 && i < 105 ? 90 - (i - 100) * 18 : 0)));
+    const { frames, buffer } = play(
+      stream(800, (i) => (i === 100 ? 90 : i > 100 && i < 105 ? 90 - (i - 100) * 18 : 0)),
+    );
     expect(buffer.stats.skipped).toBeGreaterThan(0);
     expect(buffer.marginMs).toBeLessThan(30);
     expect(heard(frames).length).toBeLessThan(808);
@@ -99,7 +109,9 @@ describe("jitter buffer", () => {
   });
 
   it("goes on within 60 ms when the sender becomes another one (SSRC)", () => {
-    const changed = stream(200).map((packet, i) => (i < 100 ? packet : { ...packet, ssrc: 77, timestamp: packet.timestamp + 5_000_000 }));
+    const changed = stream(200).map((packet, i) =>
+      i < 100 ? packet : { ...packet, ssrc: 77, timestamp: packet.timestamp + 5_000_000 },
+    );
     const { frames, buffer } = play(changed);
     expect(buffer.stats.resyncs).toBe(1);
     const silent = frames.slice(5, 195).filter((frame) => frame === undefined || levelDbfs(frame) < -30);
@@ -111,7 +123,9 @@ describe("jitter buffer", () => {
     ["back", -900_000],
     ["back a little", -1_600],
   ])("goes on when the timestamp jumps %s", (_title, jump) => {
-    const jumped = stream(200, () => 0, 2_000_000).map((packet, i) => (i < 100 ? packet : { ...packet, timestamp: (packet.timestamp + jump) >>> 0 }));
+    const jumped = stream(200, () => 0, 2_000_000).map((packet, i) =>
+      i < 100 ? packet : { ...packet, timestamp: (packet.timestamp + jump) >>> 0 },
+    );
     const { frames, buffer } = play(jumped);
     expect(buffer.stats.resyncs).toBe(1);
     expect(heard(frames).length).toBeGreaterThan(188);
@@ -132,7 +146,11 @@ describe("jitter buffer", () => {
 
   it.each([10, 30, 40, 60])("plays packets of %i ms whole", (ms) => {
     const samples = ms * 8;
-    const packets = Array.from({ length: 100 }, (_, i) => ({ atMs: i * ms, timestamp: i * samples, samples }));
+    const packets = Array.from({ length: 100 }, (_, i) => ({
+      atMs: i * ms,
+      timestamp: i * samples,
+      samples,
+    }));
     const { frames } = play(packets);
     expect(purity(frames)).toBeGreaterThan(25);
   });

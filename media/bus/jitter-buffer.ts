@@ -255,10 +255,13 @@ export class JitterBuffer {
     const head = Math.min(this.#frame, this.#capacity - slot);
     frame.set(this.#ring.subarray(slot, slot + head));
     frame.set(this.#ring.subarray(0, this.#frame - head), head);
-    const missing = this.#present.subarray(slot, slot + head).includes(0) || this.#present.subarray(0, this.#frame - head).includes(0);
+    const missing =
+      this.#present.subarray(slot, slot + head).includes(0) ||
+      this.#present.subarray(0, this.#frame - head).includes(0);
     if (missing) {
       const made = this.#concealment.preview();
-      for (let i = 0; i < frame.length; i++) if (this.#present[this.#slot(from + i)] !== 1) frame[i] = made[i] ?? 0;
+      for (let i = 0; i < frame.length; i++)
+        if (this.#present[this.#slot(from + i)] !== 1) frame[i] = made[i] ?? 0;
     }
     this.#present.fill(0, slot, slot + head);
     this.#present.fill(0, 0, this.#frame - head);

@@ -4,7 +4,9 @@ import { FRAME_SAMPLES } from "./frame.ts";
 import { Limiter } from "./limiter.ts";
 
 const tone = (amplitude: number) =>
-  Int32Array.from({ length: FRAME_SAMPLES }, (_, i) => Math.round(amplitude * Math.sin((2 * Math.PI * 5 * i) / FRAME_SAMPLES)));
+  Int32Array.from({ length: FRAME_SAMPLES }, (_, i) =>
+    Math.round(amplitude * Math.sin((2 * Math.PI * 5 * i) / FRAME_SAMPLES)),
+  );
 
 describe("limiter", () => {
   it("passes what fits unchanged", () => {
@@ -21,7 +23,10 @@ describe("limiter", () => {
   });
 
   it("never wraps or clips, whatever comes", () => {
-    const frames = fc.array(fc.int32Array({ minLength: FRAME_SAMPLES, maxLength: FRAME_SAMPLES, min: -500_000, max: 500_000 }), { maxLength: 4 });
+    const frames = fc.array(
+      fc.int32Array({ minLength: FRAME_SAMPLES, maxLength: FRAME_SAMPLES, min: -500_000, max: 500_000 }),
+      { maxLength: 4 },
+    );
     fc.assert(
       fc.property(frames, (sums) => {
         const limiter = new Limiter();

@@ -8,7 +8,11 @@ export function levelDbfs(pcm: Int16Array): number {
 }
 
 /** How much of the audio is one tone (Goertzel): its level, and how far it stands above everything else, in dB. */
-export function toneShare(pcm: Int16Array, hz: number, rate: number): { levelDbfs: number; aboveRestDb: number } {
+export function toneShare(
+  pcm: Int16Array,
+  hz: number,
+  rate: number,
+): { levelDbfs: number; aboveRestDb: number } {
   const w = (2 * Math.PI * hz) / rate;
   let [re, im, energy] = [0, 0, 0];
   for (let i = 0; i < pcm.length; i++) {
@@ -19,5 +23,8 @@ export function toneShare(pcm: Int16Array, hz: number, rate: number): { levelDbf
   }
   const tone = (2 * (re * re + im * im)) / Math.max(1, pcm.length);
   const rest = Math.max(energy - tone, 1e-9);
-  return { levelDbfs: 10 * Math.log10(tone / Math.max(1, pcm.length)), aboveRestDb: 10 * Math.log10(tone / rest) };
+  return {
+    levelDbfs: 10 * Math.log10(tone / Math.max(1, pcm.length)),
+    aboveRestDb: 10 * Math.log10(tone / rest),
+  };
 }

@@ -43,4 +43,3 @@ export class OpusDecoder {
     this.#decoder.reset();
   }
 }
-

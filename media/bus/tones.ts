@@ -48,7 +48,8 @@ export function toneFrames(name: ToneName): readonly Frame[] {
   if (known) return known;
   const pcm = toneSegments[name].flatMap(render);
   const frames: Frame[] = [];
-  for (let at = 0; at < pcm.length; at += FRAME_SAMPLES) frames.push(Int16Array.from(pcm.slice(at, at + FRAME_SAMPLES)));
+  for (let at = 0; at < pcm.length; at += FRAME_SAMPLES)
+    frames.push(Int16Array.from(pcm.slice(at, at + FRAME_SAMPLES)));
   rendered.set(name, frames);
   return frames;
 }
@@ -59,6 +60,8 @@ function render({ ms, hz }: Segment): number[] {
   const count = (ms * BUS_RATE) / 1_000;
   return Array.from({ length: count }, (_, i) => {
     const edge = Math.min(1, (i + 1) / EDGE_SAMPLES, (count - i) / EDGE_SAMPLES);
-    return Math.round(edge * hz.reduce((sum, f) => sum + AMPLITUDE * Math.sin((2 * Math.PI * f * i) / BUS_RATE), 0));
+    return Math.round(
+      edge * hz.reduce((sum, f) => sum + AMPLITUDE * Math.sin((2 * Math.PI * f * i) / BUS_RATE), 0),
+    );
   });
 }

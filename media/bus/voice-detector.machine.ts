@@ -29,7 +29,12 @@ const NOISE_RISE_DB_PER_S = 3;
 export const quietLine: VoiceDetector = { active: false, quietMs: 0, noiseDb: -90 };
 
 /** The detector after one packet of `ms` milliseconds at `levelDb`. */
-export function hearLevel(detector: VoiceDetector, levelDb: number, ms: number, timing: VoiceTiming): VoiceDetector {
+export function hearLevel(
+  detector: VoiceDetector,
+  levelDb: number,
+  ms: number,
+  timing: VoiceTiming,
+): VoiceDetector {
   const level = Math.max(levelDb, -90);
   const risen = Math.min(detector.noiseDb + (NOISE_RISE_DB_PER_S * ms) / 1_000, LOUDEST_NOISE_DB);
   const noiseDb = Math.min(level, risen);

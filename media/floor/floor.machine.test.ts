@@ -1,7 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FLOOR_LEASE_MS } from "#common/media-control.ts";
-import { floorOf, idle, LIMIT_NEAR_MS, type Claim, type Effect, type Event, type FloorPolicy, type State } from "./floor.machine.ts";
+import {
+  floorOf,
+  idle,
+  LIMIT_NEAR_MS,
+  type Claim,
+  type Effect,
+  type Event,
+  type FloorPolicy,
+  type State,
+} from "./floor.machine.ts";
 
 const policy: FloorPolicy = { maxTalkMs: 60_000, hangMs: 500, queue: false };
 const member = (id: string, priority = 5) => ({ id, name: id, kind: "phone" as const, priority });
@@ -16,10 +25,17 @@ const request = (leg: string, changes: Parameters<typeof claim>[1] & { nowMs?: n
 const release = (leg: string, hold?: string, nowMs = 2_000): Event =>
   hold === undefined ? { type: "release", leg, nowMs } : { type: "release", leg, hold, nowMs };
 const renew = (leg: string, hold: string, nowMs: number): Event => ({ type: "renew", leg, hold, nowMs });
-const timer = (name: Extract<Event, { type: "timer" }>["timer"], nowMs = 3_000): Event => ({ type: "timer", timer: name, nowMs });
+const timer = (name: Extract<Event, { type: "timer" }>["timer"], nowMs = 3_000): Event => ({
+  type: "timer",
+  timer: name,
+  nowMs,
+});
 
 /** Runs events one after another; keeps the effects of the last. */
-function run(events: readonly Event[], changes: Partial<FloorPolicy> = {}): { state: State; effects: readonly Effect[] } {
+function run(
+  events: readonly Event[],
+  changes: Partial<FloorPolicy> = {},
+): { state: State; effects: readonly Effect[] } {
   const step = floorOf({ ...policy, ...changes });
   return events.reduce<{ state: State; effects: readonly Effect[] }>(
     ({ state }, event) => step(state, event) ?? { state, effects: [] },
@@ -27,10 +43,17 @@ function run(events: readonly Event[], changes: Partial<FloorPolicy> = {}): { st
   );
 }
 const holderOf = (state: State) => (state.name === "taken" ? state.holder.leg : undefined);
-const doing = (effects: readonly Effect[], what: Effect["do"]) => effects.filter((effect) => effect.do === what);
+const doing = (effects: readonly Effect[], what: Effect["do"]) =>
+  effects.filter((effect) => effect.do === what);
 /** Who is granted, revoked, denied, queued or at rest, in order. */
 const told = (effects: readonly Effect[]) =>
-  effects.flatMap((effect) => ("claim" in effect ? [`${effect.do} ${effect.claim.leg}`] : effect.do === "rest" ? [`rest ${effect.leg}`] : []));
+  effects.flatMap((effect) =>
+    "claim" in effect
+      ? [`${effect.do} ${effect.claim.leg}`]
+      : effect.do === "rest"
+        ? [`rest ${effect.leg}`]
+        : [],
+  );
 
 describe("floor: one talker at a time", () => {
   it("idle --request--> taken: granted, limited and published", () => {
@@ -87,7 +110,9 @@ describe("floor: late talkers", () => {
     const refused = [request("a"), request("radio", { byVoice: true }), release("a")];
     expect(told(run([...refused, request("radio", { byVoice: true })]).effects)).toEqual(["deny radio"]);
     expect(told(run([...refused, release("radio")]).effects)).toEqual(["rest radio"]);
-    expect(told(run([...refused, release("radio"), request("radio", { byVoice: true })]).effects)).toEqual(["grant radio"]);
+    expect(told(run([...refused, release("radio"), request("radio", { byVoice: true })]).effects)).toEqual([
+      "grant radio",
+    ]);
   });
 
   it("lets a phone that was refused in again when it presses again", () => {
@@ -103,7 +128,11 @@ describe("floor: late talkers", () => {
   });
 
   it("forgets a refusal when its participant leaves", () => {
-    const { state } = run([request("a"), request("radio", { byVoice: true }), { type: "leave", leg: "radio", nowMs: 2 }]);
+    const { state } = run([
+      request("a"),
+      request("radio", { byVoice: true }),
+      { type: "leave", leg: "radio", nowMs: 2 },
+    ]);
     expect(state.refused).toEqual([]);
   });
 });
@@ -113,18 +142,25 @@ describe("floor: limit", () => {
     const { state, effects } = run([request("a", { byVoice: true }), timer("limit")]);
     expect(effects[0]).toMatchObject({ do: "revoke", cause: "limit" });
     expect(state).toMatchObject({ name: "idle", refused: [{ leg: "a", cause: "limit" }] });
-    expect(run([request("a", { byVoice: true }), timer("limit"), request("a", { byVoice: true })]).effects[0]).toMatchObject({
+    expect(
+      run([request("a", { byVoice: true }), timer("limit"), request("a", { byVoice: true })]).effects[0],
+    ).toMatchObject({
       do: "deny",
       cause: "limit",
     });
   });
 
   it("warns a console before its limit, and neither a phone nor a turn that is too short for it", () => {
-    expect(doing(run([request("c", { hold: "1" })]).effects, "arm")).toContainEqual({ do: "arm", timer: "limit-near", ms: 60_000 - LIMIT_NEAR_MS });
-    expect(doing(run([request("c", { hold: "1" })], { maxTalkMs: LIMIT_NEAR_MS }).effects, "arm").map((effect) => "timer" in effect && effect.timer)).toEqual([
-      "limit",
-      "lease",
-    ]);
+    expect(doing(run([request("c", { hold: "1" })]).effects, "arm")).toContainEqual({
+      do: "arm",
+      timer: "limit-near",
+      ms: 60_000 - LIMIT_NEAR_MS,
+    });
+    expect(
+      doing(run([request("c", { hold: "1" })], { maxTalkMs: LIMIT_NEAR_MS }).effects, "arm").map(
+        (effect) => "timer" in effect && effect.timer,
+      ),
+    ).toEqual(["limit", "lease"]);
     expect(told(run([request("c", { hold: "1" }), timer("limit-near")]).effects)).toEqual(["warn c"]);
   });
 });
@@ -137,7 +173,11 @@ describe("floor: hang time", () => {
   });
 
   it("hanging --voice again--> taken: the same turn goes on", () => {
-    const { state, effects } = run([request("r", { byVoice: true }), release("r"), request("r", { byVoice: true })]);
+    const { state, effects } = run([
+      request("r", { byVoice: true }),
+      release("r"),
+      request("r", { byVoice: true }),
+    ]);
     expect(state).toMatchObject({ hanging: false, seq: 1 });
     expect(doing(effects, "disarm")).toEqual([{ do: "disarm", timer: "hang" }]);
   });
@@ -147,11 +187,18 @@ describe("floor: hang time", () => {
   });
 
   it("hanging --request of another--> taken: denied as if the holder still spoke", () => {
-    expect(told(run([request("r", { byVoice: true }), release("r"), request("b")]).effects)).toEqual(["deny b"]);
+    expect(told(run([request("r", { byVoice: true }), release("r"), request("b")]).effects)).toEqual([
+      "deny b",
+    ]);
   });
 
   it("ignores a hang timer that comes after the voice did", () => {
-    const late = run([request("r", { byVoice: true }), release("r"), request("r", { byVoice: true }), timer("hang")]);
+    const late = run([
+      request("r", { byVoice: true }),
+      release("r"),
+      request("r", { byVoice: true }),
+      timer("hang"),
+    ]);
     expect(holderOf(late.state)).toBe("r");
   });
 
@@ -163,8 +210,14 @@ describe("floor: hang time", () => {
 
 describe("floor: a console's hold", () => {
   it("is a lease: armed at the grant, again at each renewal", () => {
-    expect(doing(run([request("c", { hold: "1" })]).effects, "arm")).toContainEqual({ do: "arm", timer: "lease", ms: FLOOR_LEASE_MS });
-    expect(run([request("c", { hold: "1" }), renew("c", "1", 2_000)]).effects).toEqual([{ do: "arm", timer: "lease", ms: FLOOR_LEASE_MS }]);
+    expect(doing(run([request("c", { hold: "1" })]).effects, "arm")).toContainEqual({
+      do: "arm",
+      timer: "lease",
+      ms: FLOOR_LEASE_MS,
+    });
+    expect(run([request("c", { hold: "1" }), renew("c", "1", 2_000)]).effects).toEqual([
+      { do: "arm", timer: "lease", ms: FLOOR_LEASE_MS },
+    ]);
   });
 
   it("taken --lease ends--> idle: revoked as expired", () => {
@@ -183,7 +236,9 @@ describe("floor: a console's hold", () => {
     const { state, effects } = run([request("c", { hold: "1" }), request("c", { hold: "2" })]);
     expect(state).toMatchObject({ holder: { hold: "2" }, seq: 2 });
     expect(doing(effects, "publish")).toHaveLength(1);
-    expect(holderOf(run([request("c", { hold: "1" }), request("c", { hold: "2" }), release("c", "1")]).state)).toBe("c");
+    expect(
+      holderOf(run([request("c", { hold: "1" }), request("c", { hold: "2" }), release("c", "1")]).state),
+    ).toBe("c");
   });
 
   it("is not queued in a group without a queue", () => {
@@ -196,7 +251,9 @@ describe("floor: queue", () => {
   const waiting = [request("a"), request("c", { hold: "1" }), request("d", { hold: "1", priority: 5 })];
 
   it("taken --request of a console--> taken: queued with its position", () => {
-    expect(run(waiting, queue).effects).toEqual([{ do: "queue", claim: claim("d", { hold: "1" }), position: 2, holder: member("a") }]);
+    expect(run(waiting, queue).effects).toEqual([
+      { do: "queue", claim: claim("d", { hold: "1" }), position: 2, holder: member("a") },
+    ]);
   });
 
   it("never queues a phone or a radio", () => {
@@ -212,12 +269,19 @@ describe("floor: queue", () => {
   });
 
   it("grants a higher priority before an earlier one", () => {
-    const mixed = [request("a", { priority: 8 }), request("c", { hold: "1" }), request("d", { hold: "1", priority: 7 }), release("a")];
+    const mixed = [
+      request("a", { priority: 8 }),
+      request("c", { hold: "1" }),
+      request("d", { hold: "1", priority: 7 }),
+      release("a"),
+    ];
     expect(holderOf(run(mixed, queue).state)).toBe("d");
   });
 
   it("keeps its place when asked again, and its lease alive by renewals", () => {
-    expect(run([...waiting, request("c", { hold: "1" })], queue).effects).toMatchObject([{ do: "queue", position: 1 }]);
+    expect(run([...waiting, request("c", { hold: "1" })], queue).effects).toMatchObject([
+      { do: "queue", position: 1 },
+    ]);
     const renewed = [...waiting, renew("d", "1", 4_500), release("a", undefined, 5_000)];
     expect(holderOf(run(renewed, queue).state)).toBe("d");
   });
@@ -238,7 +302,14 @@ describe("floor: queue", () => {
     const console = [request("a", { hold: "9" }), request("c", { hold: "1" })];
     expect(holderOf(run([...console, timer("limit")], queue).state)).toBe("c");
     expect(holderOf(run([...console, timer("lease")], queue).state)).toBe("c");
-    expect(holderOf(run([request("r", { byVoice: true }), request("c", { hold: "1" }), release("r"), timer("hang")], queue).state)).toBe("c");
+    expect(
+      holderOf(
+        run(
+          [request("r", { byVoice: true }), request("c", { hold: "1" }), release("r"), timer("hang")],
+          queue,
+        ).state,
+      ),
+    ).toBe("c");
   });
 
   it("tells the 51st that the group is busy", () => {
@@ -250,11 +321,22 @@ describe("floor: queue", () => {
 describe("floor: whatever happens", () => {
   const legs = ["a", "b", "c"];
   const events: fc.Arbitrary<Event> = fc.oneof(
-    fc.record({ leg: fc.constantFrom(...legs), priority: fc.integer({ min: 1, max: 3 }), hold: fc.constantFrom("1", "2", undefined), byVoice: fc.boolean() }).map(
-      ({ leg, priority, hold, byVoice }) => request(leg, hold === undefined ? { priority, byVoice } : { priority, hold, byVoice: false }),
-    ),
-    fc.record({ leg: fc.constantFrom(...legs), hold: fc.constantFrom("1", "2", undefined) }).map(({ leg, hold }) => release(leg, hold)),
-    fc.record({ leg: fc.constantFrom(...legs), hold: fc.constantFrom("1", "2") }).map(({ leg, hold }) => renew(leg, hold, 1_500)),
+    fc
+      .record({
+        leg: fc.constantFrom(...legs),
+        priority: fc.integer({ min: 1, max: 3 }),
+        hold: fc.constantFrom("1", "2", undefined),
+        byVoice: fc.boolean(),
+      })
+      .map(({ leg, priority, hold, byVoice }) =>
+        request(leg, hold === undefined ? { priority, byVoice } : { priority, hold, byVoice: false }),
+      ),
+    fc
+      .record({ leg: fc.constantFrom(...legs), hold: fc.constantFrom("1", "2", undefined) })
+      .map(({ leg, hold }) => release(leg, hold)),
+    fc
+      .record({ leg: fc.constantFrom(...legs), hold: fc.constantFrom("1", "2") })
+      .map(({ leg, hold }) => renew(leg, hold, 1_500)),
     fc.constantFrom(...legs).map((leg): Event => ({ type: "leave", leg, nowMs: 1_500 })),
     fc.constantFrom("limit", "limit-near", "lease", "hang").map((name) => timer(name as "limit", 1_500)),
   );

@@ -50,7 +50,12 @@ export type Effect =
   | { readonly do: "grant"; readonly claim: Claim; readonly queued: boolean }
   | { readonly do: "queue"; readonly claim: Claim; readonly position: number; readonly holder: Member }
   | { readonly do: "deny"; readonly claim: Claim; readonly cause: "busy" | "limit"; readonly holder?: Member }
-  | { readonly do: "revoke"; readonly claim: Claim; readonly cause: "preempted" | "limit" | "expired"; readonly by?: Member }
+  | {
+      readonly do: "revoke";
+      readonly claim: Claim;
+      readonly cause: "preempted" | "limit" | "expired";
+      readonly by?: Member;
+    }
   /** The wish of this participant ended: it holds, waits and is refused no more. */
   | { readonly do: "rest"; readonly leg: string }
   | { readonly do: "warn"; readonly claim: Claim }
@@ -80,17 +85,33 @@ const TIMERS: readonly Timer[] = ["limit", "limit-near", "lease", "hang"];
 const disarmAll: readonly Effect[] = TIMERS.map((timer) => ({ do: "disarm", timer }));
 const samePress = (claim: { leg: string; hold?: string }, event: { leg: string; hold?: string }): boolean =>
   claim.leg === event.leg && claim.hold === event.hold;
-const without = <T extends { leg: string }>(list: readonly T[], leg: string): T[] => list.filter((entry) => entry.leg !== leg);
+const without = <T extends { leg: string }>(list: readonly T[], leg: string): T[] =>
+  list.filter((entry) => entry.leg !== leg);
 const refusalOf = ({ leg, hold, byVoice }: Claim, cause: Refused["cause"]): Refused =>
   hold === undefined ? { leg, byVoice, cause } : { leg, hold, byVoice, cause };
 /** The claim in an event, without the event around it. */
-const claimOf = ({ leg, member, hold, byVoice }: Claim): Claim => (hold === undefined ? { leg, member, byVoice } : { leg, member, hold, byVoice });
+const claimOf = ({ leg, member, hold, byVoice }: Claim): Claim =>
+  hold === undefined ? { leg, member, byVoice } : { leg, member, hold, byVoice };
 
 /** The floor of one half-duplex group: who may talk, one at a time. */
 export function floorOf(policy: FloorPolicy) {
-  const take = (claim: Claim, from: State, nowMs: number, queue: readonly Queued[], queued: boolean): Outcome =>
+  const take = (
+    claim: Claim,
+    from: State,
+    nowMs: number,
+    queue: readonly Queued[],
+    queued: boolean,
+  ): Outcome =>
     to(
-      { name: "taken", seq: from.seq + 1, refused: without(from.refused, claim.leg), holder: claim, sinceMs: nowMs, hanging: false, queue },
+      {
+        name: "taken",
+        seq: from.seq + 1,
+        refused: without(from.refused, claim.leg),
+        holder: claim,
+        sinceMs: nowMs,
+        hanging: false,
+        queue,
+      },
       ...disarmAll,
       { do: "grant", claim, queued },
       { do: "arm", timer: "limit", ms: policy.maxTalkMs },
@@ -105,14 +126,19 @@ export function floorOf(policy: FloorPolicy) {
     const rest: Effect[] = gone.map(({ leg }) => ({ do: "rest", leg }));
     const [next, ...others] = queue;
     if (!next)
-      return to({ name: "idle", seq: state.seq + 1, refused }, ...effects, ...rest, ...disarmAll, { do: "publish" });
+      return to({ name: "idle", seq: state.seq + 1, refused }, ...effects, ...rest, ...disarmAll, {
+        do: "publish",
+      });
     const granted = take(claimOf(next), { ...state, refused }, nowMs, others, true);
     return to(granted.state, ...effects, ...rest, ...granted.effects);
   };
 
   /** A wish that was refused or cut stays so for as long as it is one and the same wish. */
   const refusedBefore = (state: State, event: Claim): Refused | undefined =>
-    state.refused.find((entry) => entry.leg === event.leg && entry.hold === event.hold && (event.hold !== undefined || event.byVoice));
+    state.refused.find(
+      (entry) =>
+        entry.leg === event.leg && entry.hold === event.hold && (event.hold !== undefined || event.byVoice),
+    );
 
   const refuse = (state: Taken, claim: Claim, cause: Refused["cause"]): Outcome =>
     to(
@@ -121,7 +147,8 @@ export function floorOf(policy: FloorPolicy) {
     );
 
   const askAgain = (state: Taken, event: Extract<Event, { type: "request" }>): Outcome => {
-    const renewed: Effect[] = event.hold === undefined ? [] : [{ do: "arm", timer: "lease", ms: FLOOR_LEASE_MS }];
+    const renewed: Effect[] =
+      event.hold === undefined ? [] : [{ do: "arm", timer: "lease", ms: FLOOR_LEASE_MS }];
     const changed = event.hold !== state.holder.hold;
     const resumed: Effect[] = state.hanging ? [{ do: "disarm", timer: "hang" }] : [];
     // A new press of the holder whose release got lost takes the place of the old one.
@@ -144,13 +171,18 @@ export function floorOf(policy: FloorPolicy) {
       ? state.queue.map((queued) => (queued === known ? entry : queued))
       : [...others, entry].sort((a, b) => b.member.priority - a.member.priority);
     const position = queue.indexOf(entry) + 1;
-    return to({ ...state, queue, refused: without(state.refused, event.leg) }, { do: "queue", claim, position, holder: state.holder.member });
+    return to(
+      { ...state, queue, refused: without(state.refused, event.leg) },
+      { do: "queue", claim, position, holder: state.holder.member },
+    );
   };
 
   const release = (state: Taken, event: Extract<Event, { type: "release" }>): Outcome => {
     if (samePress(state.holder, event)) {
       if (state.holder.byVoice && policy.hangMs > 0)
-        return state.hanging ? to(state) : to({ ...state, hanging: true }, { do: "arm", timer: "hang", ms: policy.hangMs });
+        return state.hanging
+          ? to(state)
+          : to({ ...state, hanging: true }, { do: "arm", timer: "hang", ms: policy.hangMs });
       return pass(state, event.nowMs, state.refused, { do: "rest", leg: event.leg });
     }
     const queue = state.queue.filter((entry) => !samePress(entry, event));
@@ -173,7 +205,9 @@ export function floorOf(policy: FloorPolicy) {
       },
       release: (state, event) => {
         const refused = state.refused.filter((entry) => !samePress(entry, event));
-        return refused.length === state.refused.length ? to(state) : to({ ...state, refused }, { do: "rest", leg: event.leg });
+        return refused.length === state.refused.length
+          ? to(state)
+          : to({ ...state, refused }, { do: "rest", leg: event.leg });
       },
       leave: (state, { leg }) => to({ ...state, refused: without(state.refused, leg) }),
     },
@@ -181,25 +215,40 @@ export function floorOf(policy: FloorPolicy) {
       request: (state, event) => {
         if (state.holder.leg === event.leg) return askAgain(state, event);
         const before = refusedBefore(state, event);
-        if (before) return to(state, { do: "deny", claim: claimOf(event), cause: before.cause, holder: state.holder.member });
+        if (before)
+          return to(state, {
+            do: "deny",
+            claim: claimOf(event),
+            cause: before.cause,
+            holder: state.holder.member,
+          });
         if (event.member.priority > state.holder.member.priority) {
           const queue = without(state.queue, event.leg);
           const refused = [...state.refused, refusalOf(state.holder, "busy")];
           const taken = take(claimOf(event), { ...state, refused }, event.nowMs, queue, false);
-          return to(taken.state, { do: "revoke", claim: state.holder, cause: "preempted", by: event.member }, ...taken.effects);
+          return to(
+            taken.state,
+            { do: "revoke", claim: state.holder, cause: "preempted", by: event.member },
+            ...taken.effects,
+          );
         }
         if (policy.queue && event.hold !== undefined) return wait(state, event);
         return refuse(state, claimOf(event), "busy");
       },
       renew: (state, event) => {
-        if (samePress(state.holder, event)) return to(state, { do: "arm", timer: "lease", ms: FLOOR_LEASE_MS });
+        if (samePress(state.holder, event))
+          return to(state, { do: "arm", timer: "lease", ms: FLOOR_LEASE_MS });
         const leaseUntilMs = event.nowMs + FLOOR_LEASE_MS;
-        return to({ ...state, queue: state.queue.map((entry) => (samePress(entry, event) ? { ...entry, leaseUntilMs } : entry)) });
+        return to({
+          ...state,
+          queue: state.queue.map((entry) => (samePress(entry, event) ? { ...entry, leaseUntilMs } : entry)),
+        });
       },
       release,
       leave: (state, { leg, nowMs }) => {
         const refused = without(state.refused, leg);
-        if (state.holder.leg === leg) return pass({ ...state, queue: without(state.queue, leg) }, nowMs, refused);
+        if (state.holder.leg === leg)
+          return pass({ ...state, queue: without(state.queue, leg) }, nowMs, refused);
         return to({ ...state, refused, queue: without(state.queue, leg) });
       },
       timer: (state, { timer, nowMs }) => {
@@ -211,7 +260,9 @@ export function floorOf(policy: FloorPolicy) {
           case "limit-near":
             return to(state, { do: "warn", claim: state.holder });
           case "hang":
-            return state.hanging ? pass(state, nowMs, state.refused, { do: "rest", leg: state.holder.leg }) : to(state);
+            return state.hanging
+              ? pass(state, nowMs, state.refused, { do: "rest", leg: state.holder.leg })
+              : to(state);
         }
       },
     },

@@ -1,4 +1,4 @@
-import { type Clock } from "#common/clock.ts";
+import type { Clock } from "#common/clock.ts";
 import { FRAME_MS } from "#media/bus/frame.ts";
 
 /** Further behind than this, the beats missed are left out: a burst of old audio helps nobody. In ms. */

@@ -1,7 +1,22 @@
-import { type Clock } from "#common/clock.ts";
-import { type FloorAnswer, type FloorRequest, type FloorState, type GroupEvent, type GroupPolicy, type Member } from "#common/media-control.ts";
-import { type Logger } from "#common/log.ts";
-import { floorOf, idle, type Claim, type Effect, type Event, type State, type Timer } from "#media/floor/floor.machine.ts";
+import type { Clock } from "#common/clock.ts";
+import type {
+  FloorAnswer,
+  FloorRequest,
+  FloorState,
+  GroupEvent,
+  GroupPolicy,
+  Member,
+} from "#common/media-control.ts";
+import type { Logger } from "#common/log.ts";
+import {
+  floorOf,
+  idle,
+  type Claim,
+  type Effect,
+  type Event,
+  type State,
+  type Timer,
+} from "#media/floor/floor.machine.ts";
 
 /** What the floor's decisions do to the group. */
 export interface FloorOutcomes {
@@ -48,7 +63,14 @@ export class FloorControl {
     if (this.#state.name === "idle") return { state: "idle", seq: this.#state.seq };
     const { seq, holder, sinceMs } = this.#state;
     const hold = holder.hold === undefined ? {} : { hold: holder.hold };
-    return { state: "taken", seq, leg: holder.leg, holder: holder.member, sinceMs: Math.floor(sinceMs), ...hold };
+    return {
+      state: "taken",
+      seq,
+      leg: holder.leg,
+      holder: holder.member,
+      sinceMs: Math.floor(sinceMs),
+      ...hold,
+    };
   }
 
   /** A phone's or a radio's wish. */
@@ -145,9 +167,20 @@ export class FloorControl {
   }
 
   /** To the console whose press it was; phones and radios are told by ear and by their radio's lamp. */
-  #tell({ leg, hold }: Claim, result: Extract<GroupEvent, { type: "floor-result" }>["result"], by?: Member): void {
+  #tell(
+    { leg, hold }: Claim,
+    result: Extract<GroupEvent, { type: "floor-result" }>["result"],
+    by?: Member,
+  ): void {
     if (hold === undefined) return;
-    const event = { type: "floor-result", group: this.#policy.id, leg, hold, result, seq: this.#state.seq } as const;
+    const event = {
+      type: "floor-result",
+      group: this.#policy.id,
+      leg,
+      hold,
+      result,
+      seq: this.#state.seq,
+    } as const;
     this.#outcomes.publish(by ? { ...event, by } : event);
   }
 
@@ -155,9 +188,15 @@ export class FloorControl {
     const { seq } = this.#state;
     for (const effect of effects) {
       if (effect.do === "grant") return { outcome: "granted", seq, untilMs: this.#untilMs() };
-      if (effect.do === "queue") return { outcome: "queued", seq, position: effect.position, holder: effect.holder };
+      if (effect.do === "queue")
+        return { outcome: "queued", seq, position: effect.position, holder: effect.holder };
       if (effect.do === "deny")
-        return { outcome: "denied", seq, cause: effect.cause, ...(effect.holder ? { holder: effect.holder } : {}) };
+        return {
+          outcome: "denied",
+          seq,
+          cause: effect.cause,
+          ...(effect.holder ? { holder: effect.holder } : {}),
+        };
     }
     return { outcome: "released", seq };
   }

@@ -1,7 +1,7 @@
-import { type Description, type GroupEvent, type GroupPolicy, type LegAnswer, type Member } from "#common/media-control.ts";
-import { type Logger } from "#common/log.ts";
-import { type Config } from "#common/config.ts";
-import { type Frame } from "#media/bus/frame.ts";
+import type { Description, GroupEvent, GroupPolicy, LegAnswer, Member } from "#common/media-control.ts";
+import type { Logger } from "#common/log.ts";
+import type { Config } from "#common/config.ts";
+import type { Frame } from "#media/bus/frame.ts";
 
 /** What a leg can be sent. `l16` is L16/8000 mono; `opus` is one 20 ms mono packet. */
 export type PayloadKind = "pcmu" | "pcma" | "opus" | "l16";

@@ -2,7 +2,7 @@ import { encodeG711, pcma, pcmu, type G711 } from "#media/bus/g711.codec.ts";
 import { FRAME_SAMPLES, type Frame } from "#media/bus/frame.ts";
 import { Downsampler } from "#media/bus/half-band.ts";
 import { OpusEncoder } from "#media/bus/opus.ts";
-import { type MixFrame, type PayloadKind } from "./leg.ts";
+import type { MixFrame, PayloadKind } from "./leg.ts";
 
 const NARROW_SAMPLES = FRAME_SAMPLES / 2;
 

@@ -3,7 +3,8 @@ import { FRAME_SAMPLES, type Frame } from "#media/bus/frame.ts";
 /** What several talkers say at once, not clipped. */
 export function sumOf(frames: Iterable<Frame>): Int32Array {
   const sum = new Int32Array(FRAME_SAMPLES);
-  for (const frame of frames) for (let i = 0; i < FRAME_SAMPLES; i++) sum[i] = (sum[i] ?? 0) + (frame[i] ?? 0);
+  for (const frame of frames)
+    for (let i = 0; i < FRAME_SAMPLES; i++) sum[i] = (sum[i] ?? 0) + (frame[i] ?? 0);
   return sum;
 }
 

@@ -5,7 +5,7 @@ import { FRAME_MS, FRAME_SAMPLES, type Frame } from "#media/bus/frame.ts";
 import { toneMs } from "#media/bus/tones.ts";
 import { FakeClock } from "#media/testing/fake-clock.ts";
 import { fullDuplex, halfDuplex } from "#media/testing/policies.ts";
-import { type FloorStanding, type MediaLeg, type MixFrame } from "./leg.ts";
+import type { FloorStanding, MediaLeg, MixFrame } from "./leg.ts";
 import { TalkGroup } from "./talk-group.ts";
 
 /** A leg that says a constant, and notes what it is told. */
@@ -72,9 +72,14 @@ function groupOf(policy: GroupPolicy, ...legs: FakeLeg[]) {
   for (const leg of legs) group.join(leg);
   return { group, clock, events, late };
 }
-const press = (group: TalkGroup, leg: string, hold: string, action: "request" | "renew" | "release" = "request") =>
-  group.console({ group: group.id, leg, hold, action });
-const results = (events: readonly GroupEvent[]) => events.flatMap((event) => (event.type === "floor-result" ? [`${event.leg} ${event.result}`] : []));
+const press = (
+  group: TalkGroup,
+  leg: string,
+  hold: string,
+  action: "request" | "renew" | "release" = "request",
+) => group.console({ group: group.id, leg, hold, action });
+const results = (events: readonly GroupEvent[]) =>
+  events.flatMap((event) => (event.type === "floor-result" ? [`${event.leg} ${event.result}`] : []));
 const TONE_BEATS = toneMs("grant") / FRAME_MS;
 
 describe("a half-duplex group", () => {
@@ -100,7 +105,9 @@ describe("a half-duplex group", () => {
     expect(b.levels).toEqual(Array(20).fill(700));
     expect(c.played).toEqual(b.played);
     expect(b.played.every(({ shared }) => shared)).toBe(true);
-    expect(new Set(b.played.slice(1).map(({ atMs }, i) => atMs - (b.played[i]?.atMs ?? 0)))).toEqual(new Set([FRAME_MS]));
+    expect(new Set(b.played.slice(1).map(({ atMs }, i) => atMs - (b.played[i]?.atMs ?? 0)))).toEqual(
+      new Set([FRAME_MS]),
+    );
   });
 
   it("decodes nobody but the holder", () => {
@@ -138,7 +145,11 @@ describe("a half-duplex group", () => {
   });
 
   it("tells no tone to radios and consoles", () => {
-    const [radio, console, phone] = [new FakeLeg("r", "radio"), new FakeLeg("c", "browser"), new FakeLeg("p")];
+    const [radio, console, phone] = [
+      new FakeLeg("r", "radio"),
+      new FakeLeg("c", "browser"),
+      new FakeLeg("p"),
+    ];
     const { group, clock } = groupOf(halfDuplex("g"), radio, console, phone);
     group.voice(radio, true);
     press(group, "c", "1");
@@ -261,11 +272,16 @@ describe("a console in a half-duplex group", () => {
     const { group, events } = groupOf(halfDuplex("g"), c, chief);
     press(group, "c", "1");
     group.digit(chief, "*");
-    expect(events).toContainEqual(expect.objectContaining({ type: "floor-result", result: "revoked", by: chief.member }));
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "floor-result", result: "revoked", by: chief.member }),
+    );
   });
 
   it("only listens when it is in another group or none", () => {
-    expect(press(groupOf(halfDuplex("g")).group, "c", "1")).toMatchObject({ outcome: "denied", cause: "listen-only" });
+    expect(press(groupOf(halfDuplex("g")).group, "c", "1")).toMatchObject({
+      outcome: "denied",
+      cause: "listen-only",
+    });
   });
 
   it("publishes a sequence that only grows, across a restart of the group too", () => {
@@ -279,7 +295,13 @@ describe("a console in a half-duplex group", () => {
     const seqs = events.flatMap((event) => (event.type === "floor" ? [event.floor.seq] : []));
     expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
     expect(new Set(seqs).size).toBe(6);
-    const host = { publish: () => undefined, changed: () => undefined, ended: () => undefined, count: () => undefined, late: () => undefined };
+    const host = {
+      publish: () => undefined,
+      changed: () => undefined,
+      ended: () => undefined,
+      count: () => undefined,
+      late: () => undefined,
+    };
     const later = new TalkGroup(halfDuplex("g"), host, clock, silent);
     later.join(again);
     expect(later.snapshot().floor.seq).toBeGreaterThan(seqs.at(-1) ?? 0);
@@ -295,7 +317,11 @@ describe("a full-duplex group", () => {
     group.voice(a, true);
     group.voice(b, true);
     clock.advance(100);
-    expect([a, b, c].map(({ levels }) => new Set(levels))).toEqual([new Set([2_000]), new Set([100]), new Set([2_100])]);
+    expect([a, b, c].map(({ levels }) => new Set(levels))).toEqual([
+      new Set([2_000]),
+      new Set([100]),
+      new Set([2_100]),
+    ]);
     expect(d.played).toEqual(c.played);
     expect(group.snapshot().talking).toEqual(["a", "b"]);
   });

@@ -1,19 +1,19 @@
-import { type Clock } from "#common/clock.ts";
-import {
-  type FloorAnswer,
-  type FloorRequest,
-  type GroupEvent,
-  type GroupPolicy,
-  type GroupSnapshot,
-  type Participant,
+import type { Clock } from "#common/clock.ts";
+import type {
+  FloorAnswer,
+  FloorRequest,
+  GroupEvent,
+  GroupPolicy,
+  GroupSnapshot,
+  Participant,
 } from "#common/media-control.ts";
-import { type Logger } from "#common/log.ts";
+import type { Logger } from "#common/log.ts";
 import { SILENCE, type Frame } from "#media/bus/frame.ts";
 import { Limiter } from "#media/bus/limiter.ts";
 import { toneFrames, type ToneName } from "#media/bus/tones.ts";
 import { Beat } from "./beat.ts";
 import { FloorControl } from "./floor-control.ts";
-import { type LegHost, type MediaLeg } from "./leg.ts";
+import type { LegHost, MediaLeg } from "./leg.ts";
 import { MixOutput } from "./mix-output.ts";
 import { minus, sumOf } from "./mix.ts";
 
@@ -109,7 +109,12 @@ export class TalkGroup implements LegHost {
   }
 
   snapshot(): GroupSnapshot {
-    return { group: this.id, floor: this.#floor.state, participants: this.#participants(), talking: this.#talking() };
+    return {
+      group: this.id,
+      floor: this.#floor.state,
+      participants: this.#participants(),
+      talking: this.#talking(),
+    };
   }
 
   /** Adds a participant whose media is agreed upon. */
@@ -136,7 +141,9 @@ export class TalkGroup implements LegHost {
     const seat = this.#seats.get(request.leg);
     if (!seat) return { outcome: "denied", seq, cause: "listen-only" };
     if (this.#halfDuplex) return this.#floor.console(request, seat.leg.member);
-    return request.action === "release" ? { outcome: "released", seq } : { outcome: "granted", seq, untilMs: Number.MAX_SAFE_INTEGER };
+    return request.action === "release"
+      ? { outcome: "released", seq }
+      : { outcome: "granted", seq, untilMs: Number.MAX_SAFE_INTEGER };
   }
 
   everySecond(nowMs: number): void {
@@ -157,7 +164,8 @@ export class TalkGroup implements LegHost {
       this.#hear(seat, active);
       return;
     }
-    const asks = leg.member.kind === "radio" || (leg.member.kind === "phone" && this.#policy.phonePtt === "vox");
+    const asks =
+      leg.member.kind === "radio" || (leg.member.kind === "phone" && this.#policy.phonePtt === "vox");
     if (!asks) return;
     if (active) this.#floor.request(leg.id, leg.member, true);
     else this.#floor.release(leg.id);
@@ -193,7 +201,9 @@ export class TalkGroup implements LegHost {
   }
 
   #talking(): string[] {
-    return this.#halfDuplex ? [] : [...this.#seats.values()].filter(({ heard }) => heard).map(({ leg }) => leg.id);
+    return this.#halfDuplex
+      ? []
+      : [...this.#seats.values()].filter(({ heard }) => heard).map(({ leg }) => leg.id);
   }
 
   /** Full duplex: begins or ends to mix a participant. */
@@ -263,7 +273,8 @@ export class TalkGroup implements LegHost {
     const sum = live ? sumOf(frames.values()) : undefined;
     const mix = sum && this.#shared.frame(this.#limiter.process(sum), atMs);
     for (const seat of this.#seats.values()) {
-      const frame = this.#tonesOf(seat, atMs) ?? (seat.heard ? sum && this.#mixMinus(seat, frames, sum, atMs) : mix);
+      const frame =
+        this.#tonesOf(seat, atMs) ?? (seat.heard ? sum && this.#mixMinus(seat, frames, sum, atMs) : mix);
       const feed = frame !== undefined && seat.leg.listens;
       if (feed) seat.leg.send(frame);
       else if (seat.fed) seat.leg.endBurst();
@@ -281,7 +292,12 @@ export class TalkGroup implements LegHost {
   }
 
   /** What a talker hears: the others, when there are any. */
-  #mixMinus(seat: Seat, frames: ReadonlyMap<Seat, Frame>, sum: Int32Array, atMs: number): ReturnType<MixOutput["frame"]> | undefined {
+  #mixMinus(
+    seat: Seat,
+    frames: ReadonlyMap<Seat, Frame>,
+    sum: Int32Array,
+    atMs: number,
+  ): ReturnType<MixOutput["frame"]> | undefined {
     const own = frames.get(seat);
     if (this.#halfDuplex || !own || frames.size < 2) return undefined;
     const { output, limiter } = this.#own(seat);

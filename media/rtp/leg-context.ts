@@ -1,6 +1,6 @@
-import { type Clock } from "#common/clock.ts";
-import { type Logger } from "#common/log.ts";
-import { type PortPool } from "./port-pool.ts";
+import type { Clock } from "#common/clock.ts";
+import type { Logger } from "#common/log.ts";
+import type { PortPool } from "./port-pool.ts";
 
 /** What the RTP legs of a thread share. */
 export interface RtpContext {

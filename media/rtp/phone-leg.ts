@@ -1,13 +1,13 @@
-import { type RemoteInfo } from "node:dgram";
-import { type Description, type LegAnswer, type Member } from "#common/media-control.ts";
+import type { RemoteInfo } from "node:dgram";
+import type { Description, LegAnswer, Member } from "#common/media-control.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { SILENCE, type Frame } from "#media/bus/frame.ts";
 import { decodeG711, pcma, pcmu } from "#media/bus/g711.codec.ts";
-import { type LegOpening, type MediaLeg, type MixFrame } from "#media/group/leg.ts";
+import type { LegOpening, MediaLeg, MixFrame } from "#media/group/leg.ts";
 import { MixOutput } from "#media/group/mix-output.ts";
 import { readPhoneSdp, receives, sends, type PhoneAudio } from "#media/sdp/phone-sdp.ts";
 import { SdpWriter } from "#media/sdp/write-sdp.ts";
-import { type RtpContext } from "./leg-context.ts";
+import type { RtpContext } from "./leg-context.ts";
 import { latchTo, type Latch } from "./latch.machine.ts";
 import { readRtp, type RtpPacket } from "./read-rtp.ts";
 import { Reception } from "./reception.ts";
@@ -88,7 +88,10 @@ export class PhoneLeg implements MediaLeg {
     const [remote, to] = [this.#remote, this.#latch];
     if (!remote || !to || !this.#socket) return;
     const { payloadType, codec } = remote.preferred;
-    this.#socket.sendRtp(this.#stream.write({ payloadType, payload: mix.payload(codec), atMs: mix.atMs }), to);
+    this.#socket.sendRtp(
+      this.#stream.write({ payloadType, payload: mix.payload(codec), atMs: mix.atMs }),
+      to,
+    );
     this.#sentMs = mix.atMs;
     this.#context.count("packets_out");
   }
@@ -117,7 +120,8 @@ export class PhoneLeg implements MediaLeg {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#remote && this.#reportMs > 0) this.#socket?.sendRtcp(writeBye(this.#stream.ssrc), this.#remote.rtcp);
+    if (this.#remote && this.#reportMs > 0)
+      this.#socket?.sendRtcp(writeBye(this.#stream.ssrc), this.#remote.rtcp);
     this.#socket?.close();
   }
 
@@ -169,7 +173,12 @@ export class PhoneLeg implements MediaLeg {
     this.#latch = latch;
     this.#heardMs = nowMs;
     context.count("packets_in");
-    this.#reception.note(packet.ssrc, packet.sequence, packet.timestamp, Math.round((nowMs * CLOCK_RATE) / 1_000) | 0);
+    this.#reception.note(
+      packet.ssrc,
+      packet.sequence,
+      packet.timestamp,
+      Math.round((nowMs * CLOCK_RATE) / 1_000) | 0,
+    );
     this.#accept(packet, this.#remote, nowMs);
   }
 
@@ -203,8 +212,18 @@ export class PhoneLeg implements MediaLeg {
     const sender =
       this.#stream.packets === 0
         ? undefined
-        : { nowMs, timestamp: this.#stream.timestampAt(nowMs), packets: this.#stream.packets, octets: this.#stream.octets };
-    const report = writeReport(this.#stream.ssrc, `crossband@${this.#context.advertised}`, sender, this.#reception.report());
+        : {
+            nowMs,
+            timestamp: this.#stream.timestampAt(nowMs),
+            packets: this.#stream.packets,
+            octets: this.#stream.octets,
+          };
+    const report = writeReport(
+      this.#stream.ssrc,
+      `crossband@${this.#context.advertised}`,
+      sender,
+      this.#reception.report(),
+    );
     this.#socket?.sendRtcp(report, this.#remote.rtcp);
   }
 }

@@ -19,7 +19,10 @@ export class PortPool {
    */
   constructor(from: number, to: number, share = 0) {
     const first = from + (from % 2);
-    const pairs = Array.from({ length: Math.max(0, Math.floor((to - first + 1) / 2)) }, (_, i) => first + 2 * i);
+    const pairs = Array.from(
+      { length: Math.max(0, Math.floor((to - first + 1) / 2)) },
+      (_, i) => first + 2 * i,
+    );
     const begin = Math.floor(share * pairs.length);
     this.#free = [...pairs.slice(begin), ...pairs.slice(0, begin)];
     this.#size = pairs.length;
@@ -37,10 +40,14 @@ export class PortPool {
 
   /** @throws CrossbandError PORTS_EXHAUSTED when every pair is used, resting or held by others */
   take(nowMs: number): number {
-    while (this.#resting[0] && this.#resting[0].untilMs <= nowMs) this.#free.push(this.#resting.shift()?.port ?? 0);
+    while (this.#resting[0] && this.#resting[0].untilMs <= nowMs)
+      this.#free.push(this.#resting.shift()?.port ?? 0);
     const port = this.#free.shift();
     if (port === undefined)
-      throw new CrossbandError(ErrorCode.PortsExhausted, "no RTP port is free", { pairs: this.#size, resting: this.#resting.length });
+      throw new CrossbandError(ErrorCode.PortsExhausted, "no RTP port is free", {
+        pairs: this.#size,
+        resting: this.#resting.length,
+      });
     this.#used.add(port);
     return port;
   }

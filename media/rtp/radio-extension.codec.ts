@@ -34,5 +34,9 @@ export function writeRadioFlags({ ptt, squelch, muted }: RadioFlags): Buffer {
 export function readRadioFlags(body: Buffer): RadioFlags | undefined {
   if (body.length < 2) return undefined;
   const bits = body.readUInt16BE(0);
-  return { ptt: (bits & PTT_TYPE) !== 0, squelch: (bits & SQUELCH_OPEN) !== 0, muted: (bits & PTT_MUTE) !== 0 };
+  return {
+    ptt: (bits & PTT_TYPE) !== 0,
+    squelch: (bits & SQUELCH_OPEN) !== 0,
+    muted: (bits & PTT_MUTE) !== 0,
+  };
 }

@@ -1,10 +1,10 @@
-import { type RemoteInfo } from "node:dgram";
+import type { RemoteInfo } from "node:dgram";
 import { isIP } from "node:net";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
-import { type Description, type LegAnswer, type Member } from "#common/media-control.ts";
-import { type Frame } from "#media/bus/frame.ts";
-import { type FloorStanding, type LegOpening, type MediaLeg, type MixFrame } from "#media/group/leg.ts";
-import { type RtpContext } from "./leg-context.ts";
+import type { Description, LegAnswer, Member } from "#common/media-control.ts";
+import type { Frame } from "#media/bus/frame.ts";
+import type { FloorStanding, LegOpening, MediaLeg, MixFrame } from "#media/group/leg.ts";
+import type { RtpContext } from "./leg-context.ts";
 import { RADIO_PROFILE, readRadioFlags, writeRadioFlags } from "./radio-extension.codec.ts";
 import { readRtp, type RtpPacket } from "./read-rtp.ts";
 import { RtpSocket } from "./rtp-socket.ts";
@@ -57,10 +57,15 @@ export class RadioLeg implements MediaLeg {
   }
 
   async negotiate(description: Description): Promise<LegAnswer> {
-    if (description.type !== "rtp") throw new CrossbandError(ErrorCode.SdpInvalid, "a radio describes itself by its RTP address");
+    if (description.type !== "rtp")
+      throw new CrossbandError(ErrorCode.SdpInvalid, "a radio describes itself by its RTP address");
     const { host: address, port } = description;
     if (isIP(address) === 0 || port < 1 || port > 65_535)
-      throw new CrossbandError(ErrorCode.SdpInvalid, "a radio's RTP address must be an IP address and a port", { address, port });
+      throw new CrossbandError(
+        ErrorCode.SdpInvalid,
+        "a radio's RTP address must be an IP address and a port",
+        { address, port },
+      );
     this.#socket ??= await RtpSocket.open(this.#context.ports, this.#context.host, {
       rtp: (datagram, from) => {
         this.#receive(datagram, from);
@@ -124,8 +129,14 @@ export class RadioLeg implements MediaLeg {
 
   #transmit(payload: Uint8Array, atMs: number): void {
     if (!this.#remote || !this.#socket) return;
-    const extension = { profile: RADIO_PROFILE, body: writeRadioFlags({ ptt: this.#keyed, squelch: false, muted: this.#muted }) };
-    this.#socket.sendRtp(this.#stream.write({ payloadType: PAYLOAD_TYPE, payload, atMs, extension }), this.#remote);
+    const extension = {
+      profile: RADIO_PROFILE,
+      body: writeRadioFlags({ ptt: this.#keyed, squelch: false, muted: this.#muted }),
+    };
+    this.#socket.sendRtp(
+      this.#stream.write({ payloadType: PAYLOAD_TYPE, payload, atMs, extension }),
+      this.#remote,
+    );
     this.#context.count("packets_out");
   }
 
@@ -139,7 +150,8 @@ export class RadioLeg implements MediaLeg {
       this.#context.count("packets_dropped", "source");
       return;
     }
-    const flags = packet.extension?.profile === RADIO_PROFILE ? readRadioFlags(packet.extension.body) : undefined;
+    const flags =
+      packet.extension?.profile === RADIO_PROFILE ? readRadioFlags(packet.extension.body) : undefined;
     if (packet.payloadType !== PAYLOAD_TYPE || !flags || packet.payload.length % 2 !== 0) {
       this.#context.count("packets_dropped", "radio");
       return;

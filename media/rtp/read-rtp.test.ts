@@ -105,7 +105,9 @@ describe("writing RTP", () => {
     const oracle = new Oracle(new DataView(written.buffer, written.byteOffset, written.byteLength));
     const payload = oracle.getPayload();
     expect([oracle.getPayloadType(), oracle.getMarker(), oracle.getCsrcs()]).toEqual([0, true, []]);
-    expect(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)).toEqual(Buffer.from([1, 2, 3]));
+    expect(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)).toEqual(
+      Buffer.from([1, 2, 3]),
+    );
   });
 
   it("keeps its SSRC, counts on, marks each burst, and shows a pause in the timestamp only", () => {

@@ -48,7 +48,9 @@ export function readRtp(datagram: Buffer): RtpPacket | RtpFault {
   let at = FIXED_HEADER_LENGTH + 4 * csrcCount;
   if (datagram.length < at) return "csrc";
   const header = parseRtpPacket(csrcCount === 0 ? datagram : datagram.subarray(0, at));
-  const csrc = Array.from({ length: csrcCount }, (_, i) => datagram.readUInt32BE(FIXED_HEADER_LENGTH + 4 * i));
+  const csrc = Array.from({ length: csrcCount }, (_, i) =>
+    datagram.readUInt32BE(FIXED_HEADER_LENGTH + 4 * i),
+  );
   let extension: RtpExtension | undefined;
   if (header.extension === 1) {
     if (datagram.length < at + EXTENSION_HEADER) return "extension";

@@ -1,4 +1,4 @@
-import { type ReportBlock } from "./rtcp.codec.ts";
+import type { ReportBlock } from "./rtcp.codec.ts";
 
 /** A sequence number this far from the last one begins a new count (RFC 3550 appendix A.1: MAX_DROPOUT). */
 const MAX_DROPOUT = 3_000;
@@ -30,7 +30,8 @@ export class Reception {
     this.#received++;
     if (step > 0) this.#highest += step;
     const transit = (arrival - timestamp) | 0;
-    if (this.#transit !== undefined) this.#jitter += (Math.abs((transit - this.#transit) | 0) - this.#jitter) / 16;
+    if (this.#transit !== undefined)
+      this.#jitter += (Math.abs((transit - this.#transit) | 0) - this.#jitter) / 16;
     this.#transit = transit;
   }
 
@@ -41,7 +42,14 @@ export class Reception {
     const interval = expected - this.#expectedBefore;
     const lostInterval = interval - (this.#received - this.#receivedBefore);
     [this.#expectedBefore, this.#receivedBefore] = [expected, this.#received];
-    const fractionLost = interval <= 0 || lostInterval <= 0 ? 0 : Math.min(255, Math.floor((lostInterval << 8) / interval));
-    return { ssrc: this.#ssrc, fractionLost, lost: this.lost, highestSequence: this.#highest, jitter: this.#jitter };
+    const fractionLost =
+      interval <= 0 || lostInterval <= 0 ? 0 : Math.min(255, Math.floor((lostInterval << 8) / interval));
+    return {
+      ssrc: this.#ssrc,
+      fractionLost,
+      lost: this.lost,
+      highestSequence: this.#highest,
+      jitter: this.#jitter,
+    };
   }
 }

@@ -36,7 +36,12 @@ const header = (type: number, count: number, length: number): Buffer => {
 };
 
 /** A compound packet: SR when something was sent, else RR, then SDES CNAME. */
-export function writeReport(ssrc: number, cname: string, sender: SenderInfo | undefined, block: ReportBlock | undefined): Buffer {
+export function writeReport(
+  ssrc: number,
+  cname: string,
+  sender: SenderInfo | undefined,
+  block: ReportBlock | undefined,
+): Buffer {
   const blocks = block ? 1 : 0;
   const report = header(sender ? RTCP_SR : RTCP_RR, blocks, 8 + (sender ? 20 : 0) + 24 * blocks);
   report.writeUInt32BE(ssrc, 4);
@@ -69,7 +74,7 @@ export function writeBye(ssrc: number): Buffer {
 /** The packet types of a compound packet; undefined when it is malformed (RFC 3550 appendix A.2). */
 export function readRtcpTypes(datagram: Buffer): number[] | undefined {
   const types: number[] = [];
-  for (let at = 0; at < datagram.length; ) {
+  for (let at = 0; at < datagram.length;) {
     if (datagram.length - at < 4 || (datagram[at] ?? 0) >> 6 !== 2) return undefined;
     types.push(datagram[at + 1] ?? 0);
     at += 4 * (datagram.readUInt16BE(at + 2) + 1);

@@ -44,7 +44,11 @@ describe("telephone-events (RFC 4733)", () => {
 
 describe("latching", () => {
   const latch = { address: "10.0.0.1", port: 4_000 };
-  const [same, moved, other] = [latch, { address: "10.0.0.1", port: 4_002 }, { address: "10.9.9.9", port: 4_000 }];
+  const [same, moved, other] = [
+    latch,
+    { address: "10.0.0.1", port: 4_002 },
+    { address: "10.9.9.9", port: 4_000 },
+  ];
 
   it("believes the first packet from anywhere: an address translator stands between", () => {
     expect(latchTo(latch, other, 1_000)).toEqual({ ...other, heardMs: 1_000 });
@@ -64,7 +68,9 @@ describe("latching", () => {
 describe("RTP ports", () => {
   it("gives even ports, each once, from wherever it is told to begin", () => {
     const pool = new PortPool(20_001, 20_009, 0.5);
-    expect([pool.take(0), pool.take(0), pool.take(0), pool.take(0)]).toEqual([20_006, 20_008, 20_002, 20_004]);
+    expect([pool.take(0), pool.take(0), pool.take(0), pool.take(0)]).toEqual([
+      20_006, 20_008, 20_002, 20_004,
+    ]);
     expect(pool.load).toBe(1);
   });
 
@@ -76,7 +82,9 @@ describe("RTP ports", () => {
   it("lets a port rest before it is given again, and says when none is free", () => {
     const pool = new PortPool(20_000, 20_001);
     pool.release(pool.take(0), 1_000);
-    expect(() => pool.take(1_000 + QUARANTINE_MS - 1)).toThrow(expect.objectContaining({ code: "PORTS_EXHAUSTED" }));
+    expect(() => pool.take(1_000 + QUARANTINE_MS - 1)).toThrow(
+      expect.objectContaining({ code: "PORTS_EXHAUSTED" }),
+    );
     expect(pool.take(1_000 + QUARANTINE_MS)).toBe(20_000);
   });
 
@@ -94,10 +102,14 @@ describe("RTCP (RFC 3550 §6)", () => {
   it("writes a sender report that an independent library reads", () => {
     const report = writeReport(5, "crossband@127.0.0.1", sender, block);
     expect(readRtcpTypes(report)).toEqual([RTCP_SR, 202]);
-    const oracle = new packets.CompoundPacket(new DataView(report.buffer, report.byteOffset, report.byteLength));
+    const oracle = new packets.CompoundPacket(
+      new DataView(report.buffer, report.byteOffset, report.byteLength),
+    );
     const [first] = oracle.getPackets();
     if (!(first instanceof packets.SenderReportPacket)) throw new Error("no sender report");
-    expect([first.getSsrc(), first.getRtpTimestamp(), first.getPacketCount(), first.getOctetCount()]).toEqual([5, 160, 3, 480]);
+    expect([first.getSsrc(), first.getRtpTimestamp(), first.getPacketCount(), first.getOctetCount()]).toEqual(
+      [5, 160, 3, 480],
+    );
     expect(first.getNtpSeconds()).toBe(1_700_000_000 + 2_208_988_800);
     expect(first.getReports()[0]?.getSsrc()).toBe(9);
   });
@@ -114,7 +126,13 @@ describe("RTCP (RFC 3550 §6)", () => {
   it("counts losses since the last report and altogether, across the wrap of the sequence", () => {
     const reception = new Reception();
     for (let i = 0; i < 10; i++) if (i !== 4) reception.note(9, (65_532 + i) & 0xffff, 160 * i, 160 * i);
-    expect(reception.report()).toMatchObject({ ssrc: 9, fractionLost: Math.floor(256 / 10), lost: 1, highestSequence: 65_541, jitter: 0 });
+    expect(reception.report()).toMatchObject({
+      ssrc: 9,
+      fractionLost: Math.floor(256 / 10),
+      lost: 1,
+      highestSequence: 65_541,
+      jitter: 0,
+    });
     expect(reception.report()).toMatchObject({ fractionLost: 0, lost: 1 });
   });
 

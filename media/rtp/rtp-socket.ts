@@ -1,7 +1,7 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
-import { type PortPool } from "./port-pool.ts";
+import type { PortPool } from "./port-pool.ts";
 
 /** What arrives on a pair of ports. Called on every datagram: must not throw. */
 export interface RtpReceiver {
@@ -48,7 +48,12 @@ export class RtpSocket {
         rtp?.close();
         pool.release(port, Date.now());
         if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE")
-          throw new CrossbandError(ErrorCode.WorkerUnavailable, "cannot open an RTP port", { host, port }, { cause });
+          throw new CrossbandError(
+            ErrorCode.WorkerUnavailable,
+            "cannot open an RTP port",
+            { host, port },
+            { cause },
+          );
       }
     }
   }
@@ -74,7 +79,11 @@ export class RtpSocket {
 /** An unreachable phone is noticed by its silence, not by each datagram that fails. */
 const ignore = (): void => undefined;
 
-function bind(host: string, port: number, onMessage: (datagram: Buffer, from: RemoteInfo) => void): Promise<Socket> {
+function bind(
+  host: string,
+  port: number,
+  onMessage: (datagram: Buffer, from: RemoteInfo) => void,
+): Promise<Socket> {
   const family = isIPv6(host) ? 6 : 4;
   const socket = createSocket({
     type: family === 6 ? "udp6" : "udp4",

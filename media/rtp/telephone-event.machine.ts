@@ -24,7 +24,12 @@ export interface TelephoneEventStep {
  * Takes one telephone-event packet. A press is told by whichever packet of it comes first, even the last one (§2.5.1.2:
  * packets of one event share its timestamp), so neither the marker nor any single packet is needed.
  */
-export function receiveEvent(state: TelephoneEvents, ssrc: number, timestamp: number, payload: Uint8Array): TelephoneEventStep {
+export function receiveEvent(
+  state: TelephoneEvents,
+  ssrc: number,
+  timestamp: number,
+  payload: Uint8Array,
+): TelephoneEventStep {
   if (payload.length < EVENT_OCTETS) return { state, malformed: true };
   const id = ssrc * 0x1_0000_0000 + timestamp;
   if (state.includes(id)) return { state };
@@ -37,5 +42,10 @@ export function receiveEvent(state: TelephoneEvents, ssrc: number, timestamp: nu
 /** A packet's event as octets, for whoever sends one. @param duration in timestamp units */
 export function eventPayload(digit: string, end: boolean, duration: number, volume = 10): Uint8Array {
   const event = DIGITS.indexOf(digit);
-  return Uint8Array.of(event < 0 ? 255 : event, (end ? END : 0) | volume, (duration >> 8) & 0xff, duration & 0xff);
+  return Uint8Array.of(
+    event < 0 ? 255 : event,
+    (end ? END : 0) | volume,
+    (duration >> 8) & 0xff,
+    duration & 0xff,
+  );
 }

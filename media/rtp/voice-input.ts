@@ -1,10 +1,18 @@
-import { type GroupPolicy } from "#common/media-control.ts";
-import { type Frame } from "#media/bus/frame.ts";
+import type { GroupPolicy } from "#common/media-control.ts";
+import type { Frame } from "#media/bus/frame.ts";
 import { Upsampler } from "#media/bus/half-band.ts";
 import { JitterBuffer } from "#media/bus/jitter-buffer.ts";
 import { levelDbfs } from "#media/bus/measure.ts";
-import { ACTIVITY, hearLevel, hearNothing, quietLine, VOX, type VoiceDetector, type VoiceTiming } from "#media/bus/voice-detector.machine.ts";
-import { type RtpContext } from "./leg-context.ts";
+import {
+  ACTIVITY,
+  hearLevel,
+  hearNothing,
+  quietLine,
+  VOX,
+  type VoiceDetector,
+  type VoiceTiming,
+} from "#media/bus/voice-detector.machine.ts";
+import type { RtpContext } from "./leg-context.ts";
 
 const RATE = 8_000;
 const FRAME_SAMPLES = RATE / 50;
@@ -33,7 +41,11 @@ export class VoiceInput {
   #counted = { concealed: 0, late: 0, duplicate: 0 };
 
   /** @param onVoice is called when the voice begins and ends, in groups where that matters */
-  constructor({ mode, phonePtt }: Pick<GroupPolicy, "mode" | "phonePtt">, context: RtpContext, onVoice: (active: boolean) => void) {
+  constructor(
+    { mode, phonePtt }: Pick<GroupPolicy, "mode" | "phonePtt">,
+    context: RtpContext,
+    onVoice: (active: boolean) => void,
+  ) {
     this.#timing = mode === "full-duplex" ? ACTIVITY : phonePtt === "vox" ? VOX : undefined;
     this.#context = context;
     this.#onVoice = onVoice;
@@ -52,7 +64,8 @@ export class VoiceInput {
       if (this.#timing) this.#recent = [...this.#recent, { ssrc, timestamp, pcm }].slice(-PREROLL);
       return;
     }
-    if (!before) for (const sound of this.#recent) this.#buffer.put(sound.ssrc, sound.timestamp, sound.pcm, nowMs);
+    if (!before)
+      for (const sound of this.#recent) this.#buffer.put(sound.ssrc, sound.timestamp, sound.pcm, nowMs);
     this.#recent = [];
     this.#buffer.put(ssrc, timestamp, pcm, nowMs);
   }

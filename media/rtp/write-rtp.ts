@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type RtpExtension } from "./read-rtp.ts";
+import type { RtpExtension } from "./read-rtp.ts";
 
 const HEADER = 12;
 const VERSION_2 = 0x80;

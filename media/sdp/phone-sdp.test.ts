@@ -30,7 +30,14 @@ describe("a phone's session description", () => {
   });
 
   it("believes an rtpmap over the static meaning, and the media line's address over the session's", () => {
-    const { audio: found } = read(sdp("m=audio 4000 RTP/AVP 97 0", "c=IN IP4 203.0.113.9", "a=rtpmap:97 PCMA/8000", "a=rtcp:5000 IN IP4 203.0.113.10"));
+    const { audio: found } = read(
+      sdp(
+        "m=audio 4000 RTP/AVP 97 0",
+        "c=IN IP4 203.0.113.9",
+        "a=rtpmap:97 PCMA/8000",
+        "a=rtcp:5000 IN IP4 203.0.113.10",
+      ),
+    );
     expect(found).toMatchObject({
       address: "203.0.113.9",
       rtcp: { address: "203.0.113.10", port: 5_000 },
@@ -39,22 +46,37 @@ describe("a phone's session description", () => {
   });
 
   it("passes over codecs of another rate and events of another clock", () => {
-    const { audio: found } = read(sdp("m=audio 4000 RTP/AVP 96 0 97", "a=rtpmap:96 PCMU/16000", "a=rtpmap:97 telephone-event/48000"));
+    const { audio: found } = read(
+      sdp("m=audio 4000 RTP/AVP 96 0 97", "a=rtpmap:96 PCMU/16000", "a=rtpmap:97 telephone-event/48000"),
+    );
     expect([found.preferred.payloadType, found.eventType]).toEqual([0, undefined]);
   });
 
   it("takes the first audio line that is alive and speaks plain RTP", () => {
-    const both = read(sdp("m=audio 0 RTP/AVP 0", "m=audio 5000 RTP/SAVP 0", "m=video 5002 RTP/AVP 96", "m=audio 4000 RTP/AVPF 0"));
+    const both = read(
+      sdp(
+        "m=audio 0 RTP/AVP 0",
+        "m=audio 5000 RTP/SAVP 0",
+        "m=video 5002 RTP/AVP 96",
+        "m=audio 4000 RTP/AVPF 0",
+      ),
+    );
     expect([both.audioIndex, both.audio.port, both.audio.protocol]).toEqual([3, 4_000, "RTP/AVPF"]);
   });
 
   it.each([
     ["no audio line", sdp("m=video 4000 RTP/AVP 96"), '304 192.0.2.1 "Media type not available"'],
     ["only refused audio", sdp("m=audio 0 RTP/AVP 0"), '304 192.0.2.1 "Media type not available"'],
-    ["only encrypted audio", sdp("m=audio 4000 RTP/SAVP 0"), '302 192.0.2.1 "Incompatible transport protocol"'],
+    [
+      "only encrypted audio",
+      sdp("m=audio 4000 RTP/SAVP 0"),
+      '302 192.0.2.1 "Incompatible transport protocol"',
+    ],
     ["no common codec", sdp("m=audio 4000 RTP/AVP 18 3"), '305 192.0.2.1 "Incompatible media format"'],
   ])("is not acceptable with %s", (_title, text, warning) => {
-    expect(() => read(text)).toThrow(expect.objectContaining({ code: "SDP_NOT_ACCEPTABLE", context: { warning } }));
+    expect(() => read(text)).toThrow(
+      expect.objectContaining({ code: "SDP_NOT_ACCEPTABLE", context: { warning } }),
+    );
   });
 
   it.each([
@@ -75,7 +97,17 @@ describe("a phone's session description", () => {
 
   it("never fails otherwise, whatever the text", () => {
     const line = fc.oneof(
-      fc.constantFrom(audio, event, "a=sendonly", "c=IN IP4 0.0.0.0", "m=video 1 RTP/AVP 96", "a=rtcp:1", "a=rtpmap:", "m=", "a=ptime:x"),
+      fc.constantFrom(
+        audio,
+        event,
+        "a=sendonly",
+        "c=IN IP4 0.0.0.0",
+        "m=video 1 RTP/AVP 96",
+        "a=rtcp:1",
+        "a=rtpmap:",
+        "m=",
+        "a=ptime:x",
+      ),
       fc.string(),
     );
     fc.assert(
@@ -101,7 +133,9 @@ describe("our answer", () => {
   });
 
   it("takes the direction of the session where the media line gives none", () => {
-    expect(answer(["v=0", "c=IN IP4 198.51.100.7", "a=sendonly", audio, ""].join("\r\n"))).toContain("a=recvonly");
+    expect(answer(["v=0", "c=IN IP4 198.51.100.7", "a=sendonly", audio, ""].join("\r\n"))).toContain(
+      "a=recvonly",
+    );
   });
 
   it("to c=0.0.0.0 is inactive (RFC 2543 hold)", () => {
@@ -127,7 +161,9 @@ describe("our answer", () => {
   it("counts its version up when it changes, and only then", () => {
     const writer = new SdpWriter(HOST, 20_000);
     const version = (text: string) => /o=crossband (\d+) (\d+) IN IP4 192\.0\.2\.1/.exec(text)?.slice(1);
-    const [first, same, held] = [sdp(audio), sdp(audio), sdp(audio, "a=sendonly")].map((text) => version(writer.answer(read(text))));
+    const [first, same, held] = [sdp(audio), sdp(audio), sdp(audio, "a=sendonly")].map((text) =>
+      version(writer.answer(read(text))),
+    );
     expect(same).toEqual(first);
     expect(held).toEqual([first?.[0], "2"]);
   });

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { parse, type MediaDescription, type SessionDescription } from "sdp-transform";
+import { parse, type SessionDescription } from "sdp-transform";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 
 export type Direction = "sendrecv" | "sendonly" | "recvonly" | "inactive";
@@ -56,8 +56,14 @@ const STATIC_TYPES: ReadonlyMap<number, PhoneCodec> = new Map([
  */
 export function readPhoneSdp(text: string, host: string): PhoneSdp {
   const session = parseSession(text);
-  const lines = session.media.map((media) => ({ type: media.type, protocol: media.protocol, formats: formatsOf(media) }));
-  const live = session.media.map((media, index) => ({ media, index })).filter(({ media }) => media.type === "audio" && media.port !== 0);
+  const lines = session.media.map((media) => ({
+    type: media.type,
+    protocol: media.protocol,
+    formats: formatsOf(media),
+  }));
+  const live = session.media
+    .map((media, index) => ({ media, index }))
+    .filter(({ media }) => media.type === "audio" && media.port !== 0);
   if (live.length === 0) throw notAcceptable(304, host, "Media type not available");
   const plain = live.filter(({ media }) => PLAIN_RTP.has(media.protocol.toUpperCase()));
   if (plain.length === 0) throw notAcceptable(302, host, "Incompatible transport protocol");
@@ -70,11 +76,14 @@ export function readPhoneSdp(text: string, host: string): PhoneSdp {
 
 /** Our direction for the one that the other side gave (RFC 3264 §6.1). */
 export const answerDirection = (theirs: Direction): Direction =>
-  ({ sendrecv: "sendrecv", sendonly: "recvonly", recvonly: "sendonly", inactive: "inactive" } as const)[theirs];
+  (({ sendrecv: "sendrecv", sendonly: "recvonly", recvonly: "sendonly", inactive: "inactive" }) as const)[
+    theirs
+  ];
 
 /** Whether the side that gave this direction sends, and whether it listens. */
 export const sends = (direction: Direction): boolean => direction === "sendrecv" || direction === "sendonly";
-export const receives = (direction: Direction): boolean => direction === "sendrecv" || direction === "recvonly";
+export const receives = (direction: Direction): boolean =>
+  direction === "sendrecv" || direction === "recvonly";
 
 function parseSession(text: string): SessionDescription {
   if (text.length > MAX_SDP) throw invalid("is too long");
@@ -90,13 +99,14 @@ function parseSession(text: string): SessionDescription {
   for (const media of session.media) {
     const { port, protocol, type } = media;
     if (!Number.isInteger(port) || port < 0 || port > 65_535) throw invalid("has a port out of range");
-    if (!/^[\w/-]{1,32}$/.test(protocol) || !/^[a-z]{1,16}$/.test(type)) throw invalid("has a malformed media line");
+    if (!/^[\w/-]{1,32}$/.test(protocol) || !/^[a-z]{1,16}$/.test(type))
+      throw invalid("has a malformed media line");
     if (!/^[\w.+* -]{1,512}$/.test(formatsOf(media))) throw invalid("has a malformed format list");
   }
   return session;
 }
 
-type Media = SessionDescription["media"][number] & MediaDescription;
+type Media = SessionDescription["media"][number];
 
 function readAudio(media: Media, session: SessionDescription): PhoneAudio | undefined {
   const connection = media.connection ?? session.connection;
@@ -130,9 +140,10 @@ function readFormats(media: Media): { codecs: Map<number, PhoneCodec>; eventType
   let eventType: number | undefined;
   for (const format of formatsOf(media).split(/\s+/)) {
     const payloadType = Number(format);
-    if (!Number.isInteger(payloadType) || payloadType < 0 || payloadType > 127) throw invalid("has a payload type out of range");
+    if (!Number.isInteger(payloadType) || payloadType < 0 || payloadType > 127)
+      throw invalid("has a payload type out of range");
     const map = media.rtp.find((entry) => entry.payload === payloadType);
-    if (map?.rate !== undefined && Number(map.rate) !== 8_000) continue;
+    if (map?.rate !== undefined && map.rate !== 8_000) continue;
     const name = map ? map.codec.toLowerCase() : STATIC_TYPES.get(payloadType);
     if (name === "pcmu" || name === "pcma") codecs.set(payloadType, name);
     else if (name === "telephone-event") eventType ??= payloadType;
@@ -146,7 +157,8 @@ const formatsOf = ({ payloads }: { payloads?: string | number }): string => Stri
 const directionOf = (value: string | undefined): Direction =>
   value === "sendonly" || value === "recvonly" || value === "inactive" ? value : "sendrecv";
 
-const invalid = (what: string): CrossbandError => new CrossbandError(ErrorCode.SdpInvalid, `session description ${what}`);
+const invalid = (what: string): CrossbandError =>
+  new CrossbandError(ErrorCode.SdpInvalid, `session description ${what}`);
 
 /** RFC 3261 §20.43. */
 const notAcceptable = (code: number, host: string, text: string): CrossbandError =>

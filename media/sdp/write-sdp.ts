@@ -27,7 +27,12 @@ export class SdpWriter {
   answer({ lines, audioIndex, audio }: PhoneSdp): string {
     const media = lines.map((line, index) =>
       index === audioIndex
-        ? this.#audio(audio.protocol, [[audio.preferred.payloadType, audio.preferred.codec]], audio.eventType, answerDirection(audio.direction))
+        ? this.#audio(
+            audio.protocol,
+            [[audio.preferred.payloadType, audio.preferred.codec]],
+            audio.eventType,
+            answerDirection(audio.direction),
+          )
         : [`m=${line.type} 0 ${line.protocol} ${line.formats}`],
     );
     return this.#write(media.flat());
@@ -36,16 +41,34 @@ export class SdpWriter {
   /** Offers all we have: the answer to an INVITE without a session description. */
   offer(): string {
     return this.#write(
-      this.#audio("RTP/AVP", [[OFFERED.pcmu, "pcmu"], [OFFERED.pcma, "pcma"]], OFFERED_EVENT, "sendrecv"),
+      this.#audio(
+        "RTP/AVP",
+        [
+          [OFFERED.pcmu, "pcmu"],
+          [OFFERED.pcma, "pcma"],
+        ],
+        OFFERED_EVENT,
+        "sendrecv",
+      ),
     );
   }
 
-  #audio(protocol: string, codecs: readonly [number, PhoneCodec][], eventType: number | undefined, direction: Direction): string[] {
-    const types = [...codecs.map(([payloadType]) => payloadType), ...(eventType === undefined ? [] : [eventType])];
+  #audio(
+    protocol: string,
+    codecs: readonly [number, PhoneCodec][],
+    eventType: number | undefined,
+    direction: Direction,
+  ): string[] {
+    const types = [
+      ...codecs.map(([payloadType]) => payloadType),
+      ...(eventType === undefined ? [] : [eventType]),
+    ];
     return [
       `m=audio ${this.#port} ${protocol} ${types.join(" ")}`,
       ...codecs.map(([payloadType, codec]) => `a=rtpmap:${payloadType} ${codec.toUpperCase()}/8000`),
-      ...(eventType === undefined ? [] : [`a=rtpmap:${eventType} telephone-event/8000`, `a=fmtp:${eventType} 0-15`]),
+      ...(eventType === undefined
+        ? []
+        : [`a=rtpmap:${eventType} telephone-event/8000`, `a=fmtp:${eventType} 0-15`]),
       "a=ptime:20",
       `a=${direction}`,
     ];

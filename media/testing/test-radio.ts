@@ -1,7 +1,12 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import type { GroupPolicy } from "#common/media-control.ts";
-import { RADIO_PROFILE, readRadioFlags, writeRadioFlags, type RadioFlags } from "#media/rtp/radio-extension.codec.ts";
+import {
+  RADIO_PROFILE,
+  readRadioFlags,
+  writeRadioFlags,
+  type RadioFlags,
+} from "#media/rtp/radio-extension.codec.ts";
 import { readRtp } from "#media/rtp/read-rtp.ts";
 import { RtpStream } from "#media/rtp/write-rtp.ts";
 import { Recording } from "#test/peers/audio/recording.ts";
@@ -26,7 +31,12 @@ export interface TestRadio {
 }
 
 /** A radio bridge's end of a radio leg. */
-export async function joinRadio(media: MediaFixture, group: GroupPolicy, id: string, priority = 5): Promise<TestRadio> {
+export async function joinRadio(
+  media: MediaFixture,
+  group: GroupPolicy,
+  id: string,
+  priority = 5,
+): Promise<TestRadio> {
   const socket = createSocket("udp4");
   socket.bind(0, HOST);
   await once(socket, "listening");
@@ -45,18 +55,24 @@ export async function joinRadio(media: MediaFixture, group: GroupPolicy, id: str
   socket.on("message", (datagram) => {
     const packet = readRtp(datagram);
     if (typeof packet === "string") throw new Error(`media sent ${packet}`);
-    const read = packet.extension?.profile === RADIO_PROFILE ? readRadioFlags(packet.extension.body) : undefined;
+    const read =
+      packet.extension?.profile === RADIO_PROFILE ? readRadioFlags(packet.extension.body) : undefined;
     if (!read) throw new Error("media sent no flags");
     flags.push(read);
     if (packet.payload.length === 0) return;
-    const samples = Int16Array.from({ length: packet.payload.length / 2 }, (_, i) => packet.payload.readInt16BE(2 * i));
+    const samples = Int16Array.from({ length: packet.payload.length / 2 }, (_, i) =>
+      packet.payload.readInt16BE(2 * i),
+    );
     heard.push(samples, packet.timestamp, packet.ssrc);
   });
   let atMs = Date.now();
   const send = (squelch: boolean, payload: Uint8Array) => {
     // A radio's clock counts samples: it does not stumble when this process does.
     atMs += 20;
-    const extension = { profile: RADIO_PROFILE, body: writeRadioFlags({ ptt: false, squelch, muted: false }) };
+    const extension = {
+      profile: RADIO_PROFILE,
+      body: writeRadioFlags({ ptt: false, squelch, muted: false }),
+    };
     socket.send(stream.write({ payloadType: 96, payload, atMs, extension }), port, host);
   };
   let source: AudioSource | undefined;

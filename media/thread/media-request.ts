@@ -2,14 +2,18 @@ import { z } from "zod";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { floorRequestSchema, legRequestSchema } from "#common/media-control.ts";
 import type { RpcRequest } from "#state/rpc/rpc.ts";
-import { type Command } from "./messages.ts";
+import type { Command } from "./messages.ts";
 
 /** What may be asked of a media process. */
 export type MediaRequest = Exclude<Command, { do: "metrics" | "close" }>;
 
 const digitSchema = z.object({ digit: z.string().regex(/^[0-9A-D*#]$/) });
 
-type Route = readonly [method: RpcRequest["method"], path: RegExp, read: (name: string, body: unknown) => MediaRequest];
+type Route = readonly [
+  method: RpcRequest["method"],
+  path: RegExp,
+  read: (name: string, body: unknown) => MediaRequest,
+];
 
 // prettier-ignore
 const routes: readonly Route[] = [
@@ -33,7 +37,12 @@ export function readMediaRequest({ method, path, body }: RpcRequest): MediaReque
       return read(decodeURIComponent(match[1] ?? ""), body);
     } catch (cause) {
       const why = cause instanceof z.ZodError ? z.prettifyError(cause) : "malformed path";
-      throw new CrossbandError(ErrorCode.RpcRefused, `request is malformed: ${why}`, { method, path }, { cause });
+      throw new CrossbandError(
+        ErrorCode.RpcRefused,
+        `request is malformed: ${why}`,
+        { method, path },
+        { cause },
+      );
     }
   }
   throw new CrossbandError(ErrorCode.RpcRefused, "media has no such resource", { method, path });

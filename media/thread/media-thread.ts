@@ -1,10 +1,10 @@
-import { type Clock } from "#common/clock.ts";
+import type { Clock } from "#common/clock.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
-import { type FloorAnswer, type GroupEvent, type LegAnswer, type LegRequest } from "#common/media-control.ts";
-import { type Logger } from "#common/log.ts";
-import { type BrowserLegs, type LegOpening, type MediaLeg } from "#media/group/leg.ts";
+import type { FloorAnswer, GroupEvent, LegAnswer, LegRequest } from "#common/media-control.ts";
+import type { Logger } from "#common/log.ts";
+import type { BrowserLegs, LegOpening, MediaLeg } from "#media/group/leg.ts";
 import { TalkGroup, type GroupHost } from "#media/group/talk-group.ts";
-import { type RtpContext } from "#media/rtp/leg-context.ts";
+import type { RtpContext } from "#media/rtp/leg-context.ts";
 import { PhoneLeg } from "#media/rtp/phone-leg.ts";
 import { RadioLeg } from "#media/rtp/radio-leg.ts";
 import { emptyGroup, type Command, type ThreadMessage } from "./messages.ts";
@@ -98,7 +98,10 @@ export class MediaThread {
     const entry = known ?? (await this.#open(id, request));
     const { revision, description } = request;
     if (revision < entry.revision)
-      throw new CrossbandError(ErrorCode.RpcRefused, "a later exchange of this leg has begun", { leg: id, revision });
+      throw new CrossbandError(ErrorCode.RpcRefused, "a later exchange of this leg has begun", {
+        leg: id,
+        revision,
+      });
     entry.group.policy = request.group;
     if (revision === entry.revision && description.type === entry.type) return entry.answer;
     const before = { revision: entry.revision, type: entry.type, answer: entry.answer };
@@ -133,17 +136,28 @@ export class MediaThread {
       leg.close();
       return meanwhile;
     }
-    const entry: Entry = { leg, group, revision: -1, type: description.type, answer: Promise.resolve({}), joined: false };
+    const entry: Entry = {
+      leg,
+      group,
+      revision: -1,
+      type: description.type,
+      answer: Promise.resolve({}),
+      joined: false,
+    };
     this.#legs.set(id, entry);
     return entry;
   }
 
   async #makeLeg(opening: LegOpening, description: LegRequest["description"]): Promise<MediaLeg> {
     if (opening.member.kind === "radio") return new RadioLeg(opening, this.#rtp);
-    const browser = description.type === "none" ? description.webrtc : description.type === "offer" && isWebRtc(description.sdp);
+    const browser =
+      description.type === "none"
+        ? description.webrtc
+        : description.type === "offer" && isWebRtc(description.sdp);
     if (!browser) return new PhoneLeg(opening, this.#rtp);
     const browsers = await this.#browsers;
-    if (!browsers) throw new CrossbandError(ErrorCode.WorkerUnavailable, "this media process cannot connect browsers");
+    if (!browsers)
+      throw new CrossbandError(ErrorCode.WorkerUnavailable, "this media process cannot connect browsers");
     return browsers.open(opening);
   }
 

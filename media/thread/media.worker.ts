@@ -5,10 +5,11 @@ import { audioClock } from "#media/group/beat.ts";
 import { PortPool } from "#media/rtp/port-pool.ts";
 import { startBrowserLegs } from "#media/webrtc/browser-legs.ts";
 import { MediaThread } from "./media-thread.ts";
-import { type ThreadData, type ThreadMessage, type ThreadRequest } from "./messages.ts";
+import type { ThreadData, ThreadMessage, ThreadRequest } from "./messages.ts";
 
 const { config, instance, index, ports: range } = workerData as ThreadData;
-if (!parentPort) throw new CrossbandError(ErrorCode.WorkerUnavailable, "media.worker.ts runs as a worker thread");
+if (!parentPort)
+  throw new CrossbandError(ErrorCode.WorkerUnavailable, "media.worker.ts runs as a worker thread");
 const parent = parentPort;
 const log = createLogger("media", instance).child({ thread: index });
 const ports = new PortPool(range.from, range.to, Math.random());
@@ -17,7 +18,12 @@ const tell = (message: ThreadMessage): void => {
 };
 
 const thread = new MediaThread({
-  rtp: { host: config.host, advertised: config.media.advertised ?? config.host, ports, silentLegMs: config.media.silentLegSeconds * 1_000 },
+  rtp: {
+    host: config.host,
+    advertised: config.media.advertised ?? config.host,
+    ports,
+    silentLegMs: config.media.silentLegSeconds * 1_000,
+  },
   browsers: (count) => startBrowserLegs({ config, log, count, takePort: () => ports.take(Date.now()) }),
   clock: audioClock,
   log,
@@ -33,7 +39,11 @@ parent.on("message", ({ id, command }: ThreadRequest) => {
     },
     (error: unknown) => {
       const known = error instanceof CrossbandError;
-      if (!known) log.error({ error: error instanceof Error ? error.stack : String(error), command: command.do }, "media command failed");
+      if (!known)
+        log.error(
+          { error: error instanceof Error ? error.stack : String(error), command: command.do },
+          "media command failed",
+        );
       tell({
         kind: "failure",
         id,

@@ -1,5 +1,5 @@
-import { type Config } from "#common/config.ts";
-import { type FloorRequest, type GroupEvent, type GroupSnapshot, type LegRequest } from "#common/media-control.ts";
+import type { Config } from "#common/config.ts";
+import type { FloorRequest, GroupEvent, GroupSnapshot, LegRequest } from "#common/media-control.ts";
 
 /** What a media process asks of one of its threads. */
 export type Command =

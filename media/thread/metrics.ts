@@ -8,7 +8,7 @@ export class ThreadMetrics {
   readonly #counters = new Map<string, Counter>();
 
   /** @param gauges read at each scrape, by name */
-  constructor(gauges: Readonly<Record<string, { help: string; read(): number }>>) {
+  constructor(gauges: Readonly<Record<string, { help: string; read: () => number }>>) {
     for (const [name, { help, read }] of Object.entries(gauges))
       new Gauge({
         name: `crossband_media_${name}`,

@@ -3,7 +3,7 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 // The codec's native library must stay loaded in the main thread: it is unloaded with the last thread that uses it, and the
 // end of that thread then crashes the process.
 import "#media/bus/opus.ts";
-import { type Command, type ThreadData, type ThreadMessage, type ThreadRequest } from "./messages.ts";
+import type { Command, ThreadData, ThreadMessage, ThreadRequest } from "./messages.ts";
 
 /** News of a thread: everything but answers. */
 export type ThreadNews = Exclude<ThreadMessage, { kind: "ready" | "answer" | "failure" }>;
@@ -55,7 +55,8 @@ export class ThreadHandle {
 
   /** @throws CrossbandError with the code and context of what went wrong in the thread */
   run(command: Command): Promise<unknown> {
-    if (this.#dead) return Promise.reject(new CrossbandError(ErrorCode.WorkerUnavailable, "the media thread has ended"));
+    if (this.#dead)
+      return Promise.reject(new CrossbandError(ErrorCode.WorkerUnavailable, "the media thread has ended"));
     const request: ThreadRequest = { id: this.#nextId++, command };
     return new Promise((resolve, reject) => {
       this.#pending.set(request.id, { resolve, reject });
@@ -80,9 +81,14 @@ export class ThreadHandle {
         this.#settle(message.id)?.resolve(message.value);
         return;
       case "failure":
-        this.#settle(message.id)?.reject(new CrossbandError(codeOf(message.code), message.message, { ...message.context }));
+        this.#settle(message.id)?.reject(
+          new CrossbandError(codeOf(message.code), message.message, { ...message.context }),
+        );
         return;
-      default:
+      case "event":
+      case "changed":
+      case "leg-gone":
+      case "group-gone":
         news(message);
     }
   }

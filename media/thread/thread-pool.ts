@@ -1,6 +1,6 @@
-import { type Config } from "#common/config.ts";
-import { type Logger } from "#common/log.ts";
-import { type MediaRequest } from "./media-request.ts";
+import type { Config } from "#common/config.ts";
+import type { Logger } from "#common/log.ts";
+import type { MediaRequest } from "./media-request.ts";
 import { emptyGroup } from "./messages.ts";
 import { ThreadHandle, type ThreadNews } from "./thread-handle.ts";
 
@@ -34,7 +34,11 @@ export class ThreadPool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
-    this.#slots = Array.from({ length: options.count }, (_, index) => ({ index, handle: this.#start(index), groups: new Map() }));
+    this.#slots = Array.from({ length: options.count }, (_, index) => ({
+      index,
+      handle: this.#start(index),
+      groups: new Map(),
+    }));
   }
 
   async ready(): Promise<void> {
@@ -60,7 +64,9 @@ export class ThreadPool {
   }
 
   async metrics(): Promise<object[]> {
-    const read = await Promise.all(this.#slots.map(({ handle }) => handle.run({ do: "metrics" }).catch(() => [])));
+    const read = await Promise.all(
+      this.#slots.map(({ handle }) => handle.run({ do: "metrics" }).catch(() => [])),
+    );
     return read as object[];
   }
 
@@ -92,7 +98,10 @@ export class ThreadPool {
     const { config, instance, count, log } = this.#options;
     const { from, to } = config.media.ports;
     const share = Math.floor((to - from + 1) / count / 2) * 2;
-    const ports = { from: from + index * share, to: index === count - 1 ? to : from + (index + 1) * share - 1 };
+    const ports = {
+      from: from + index * share,
+      to: index === count - 1 ? to : from + (index + 1) * share - 1,
+    };
     return new ThreadHandle(
       { config, instance, index, ports },
       {
@@ -112,7 +121,8 @@ export class ThreadPool {
   }
 
   #slotOf(group: string): Slot {
-    const legsOf = ({ groups }: Slot): number => [...groups.values()].reduce((sum, legs) => sum + legs.size, 0);
+    const legsOf = ({ groups }: Slot): number =>
+      [...groups.values()].reduce((sum, legs) => sum + legs.size, 0);
     const [least] = [...this.#slots].sort((a, b) => legsOf(a) - legsOf(b));
     const slot = this.#holding(group) ?? least;
     if (!slot) throw new Error("a media process has at least one thread");
@@ -145,7 +155,10 @@ export class ThreadPool {
     for (const [group, legs] of slot.groups) {
       for (const leg of legs) {
         this.#legs.delete(leg);
-        this.#options.news({ kind: "event", event: { type: "leg-ended", group, leg, reason: "media-failed" } });
+        this.#options.news({
+          kind: "event",
+          event: { type: "leg-ended", group, leg, reason: "media-failed" },
+        });
       }
       this.#options.news({ kind: "changed", snapshot: emptyGroup(group) });
     }

@@ -21,6 +21,12 @@ export async function startBrowserLegs(context: BrowserContext): Promise<Running
   };
   const legs = new Set<BrowserLeg>();
   let rooms = new Map<string, { readonly room: BrowserRoom; size: number }>();
+  // A worker that follows another takes its port: those of the range are few.
+  const ports: number[] = [];
+  const portsInTurn = (): (() => number) => {
+    let taken = 0;
+    return () => (ports[taken++] ??= context.takePort());
+  };
   const keeper = new WorkerKeeper({
     log,
     start: () =>
@@ -28,7 +34,7 @@ export async function startBrowserLegs(context: BrowserContext): Promise<Running
         log,
         host: config.host,
         announced: config.media.advertised ?? config.host,
-        takePort: () => context.takePort(),
+        takePort: portsInTurn(),
       }),
     onDied: () => {
       count("worker_deaths");

@@ -87,7 +87,7 @@ describe("the keeper of a media worker", () => {
     const { keeper, fire } = setUp([]);
     await keeper.start();
     expect([await fire(), await fire(), await fire()]).toEqual([100, 200, 400]);
-    expect(restartDelayOf(50)).toBe(10_000);
+    expect(restartDelayOf(50)).toBe(60_000);
   });
 
   it("begins again with the shortest wait after a worker that lived long", async () => {

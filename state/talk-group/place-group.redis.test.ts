@@ -24,7 +24,10 @@ describe("placeGroup", () => {
   it("keeps a group where it is while that instance lives, whatever the load", async () => {
     const group = someGroup();
     await placeGroup(redis, group, [media("m1", 0)]);
-    await expect(placeGroup(redis, group, [media("m1", 0.9), media("m2", 0)])).resolves.toEqual({ instance: "m1", epoch: 1 });
+    await expect(placeGroup(redis, group, [media("m1", 0.9), media("m2", 0)])).resolves.toEqual({
+      instance: "m1",
+      epoch: 1,
+    });
   });
 
   it("keeps a group on an instance that drains, but places no new one there", async () => {
@@ -43,7 +46,11 @@ describe("placeGroup", () => {
 
   it("gives everyone who asks at once the same answer", async () => {
     const group = someGroup();
-    const views = [[media("m1"), media("m2", 1)], [media("m1", 1), media("m2")], [media("m2"), media("m1")]];
+    const views = [
+      [media("m1"), media("m2", 1)],
+      [media("m1", 1), media("m2")],
+      [media("m2"), media("m1")],
+    ];
     const answers = await Promise.all(views.map((alive) => placeGroup(redis, group, alive)));
     expect(new Set(answers.map((answer) => answer?.instance)).size).toBe(1);
   });

@@ -33,12 +33,20 @@ const placeScript = defineScript({
  * @param alive the media instances that are alive, draining ones included: they keep what they have
  * @returns undefined when no instance can take it
  */
-export function placeGroup(redis: RedisConnection, group: string, alive: readonly MediaInstance[]): Promise<Placement | undefined> {
+export function placeGroup(
+  redis: RedisConnection,
+  group: string,
+  alive: readonly MediaInstance[],
+): Promise<Placement | undefined> {
   const candidate = alive.filter(({ draining }) => !draining).sort((a, b) => a.load - b.load)[0];
   return placeScript(
     redis,
     { placement: placementKey(group) },
-    { alive: JSON.stringify(alive.map(({ instance }) => instance)), candidate: candidate?.instance ?? "", ttlMs: PLACEMENT_TTL_MS },
+    {
+      alive: JSON.stringify(alive.map(({ instance }) => instance)),
+      candidate: candidate?.instance ?? "",
+      ttlMs: PLACEMENT_TTL_MS,
+    },
   );
 }
 
