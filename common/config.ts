@@ -106,6 +106,10 @@ export const configSchema = z.strictObject({
         unit: "s",
         reason: "how long a called phone rings before 480",
       }),
+      firstDigest: field(z.enum(["MD5", "SHA-256"]).default("MD5"), {
+        reason:
+          "which of the two challenges comes first; SIPp, SIP.js and many phones read the first alone and know only MD5",
+      }),
       emergencyGroup: field(z.string().optional(), {
         reason: "talk group that urn:service:sos reaches; without it such calls get 404",
       }),

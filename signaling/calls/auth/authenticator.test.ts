@@ -31,7 +31,7 @@ const bindingAt = (flow: Flow): Binding => ({
 
 const authenticator = (bound: Flow[] = [], challengeInvite: "unregistered" | "always" = "unregistered") =>
   createAuthenticator({
-    secret: "s", clock, limit: createFailureLimit(clock), challengeInvite,
+    secret: "s", clock, limit: createFailureLimit(clock), challengeInvite, firstDigest: "SHA-256",
     user: (id) => Promise.resolve(id === "alice" ? alice : undefined),
     bindings: () => Promise.resolve(bound.map(bindingAt)),
   }); // prettier-ignore
@@ -139,7 +139,7 @@ describe("who is calling", () => {
       secret: "s",
       clock: later,
       limit,
-      challengeInvite: "always",
+      challengeInvite: "always", firstDigest: "SHA-256",
       user: () => Promise.resolve(alice),
       bindings: () => Promise.resolve([]),
     });

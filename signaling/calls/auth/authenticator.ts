@@ -6,7 +6,7 @@ import { parseUri } from "#signaling/edge/message/uri.ts";
 import { addresseeOf, isOwnHost, type OwnHosts } from "#signaling/calls/routing/address.ts";
 import type { HeaderList } from "#signaling/calls/capabilities.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
-import { challenges, credentialsFor, verifyDigest } from "./digest.ts";
+import { challenges, credentialsFor, verifyDigest, type Algorithm } from "./digest.ts";
 import type { FailureLimit } from "./failure-limit.ts";
 
 export type Identity =
@@ -25,6 +25,8 @@ export interface AuthenticatorOptions {
   readonly user: (id: string) => Promise<User | undefined>;
   readonly bindings: (user: string) => Promise<readonly Binding[]>;
   readonly challengeInvite: "unregistered" | "always";
+  /** The challenge on top: the one that clients take which read no further (RFC 8760 §2.4). */
+  readonly firstDigest: Algorithm;
 }
 
 export interface Authenticator {
@@ -49,10 +51,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const now = clock.now();
     const status = proxy ? 407 : 401;
     // Browsers run SIP.js, which reads the first challenge only and knows MD5 alone.
-    const legacyFirst = source.transport === "ws" || source.transport === "wss";
+    const browser = source.transport === "ws" || source.transport === "wss";
+    const first = browser ? "MD5" : options.firstDigest;
     const ask = (cause: "no-credentials" | "stale" | "wrong" | "malformed"): Identity => ({
       outcome: "refused", cause, status,
-      headers: challenges(own.domain, secret, now, cause === "stale", legacyFirst).map((value) => [proxy ? "Proxy-Authenticate" : "WWW-Authenticate", value] as const),
+      headers: challenges(own.domain, secret, now, cause === "stale", first).map((value) => [proxy ? "Proxy-Authenticate" : "WWW-Authenticate", value] as const),
     }); // prettier-ignore
     const credentials = credentialsFor(
       own.domain,

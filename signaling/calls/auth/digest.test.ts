@@ -36,15 +36,15 @@ describe("digest authentication (RFC 8760, RFC 7616)", () => {
   const verify = (header: string, atMs = now) =>
     verifyDigest(parsed(header), "REGISTER", known, secret, atMs);
 
-  it("challenges with SHA-256 first, MD5 second, both with qop=auth", () => {
-    const [first, second, ...rest] = challenges(realm, secret, now, false, false);
+  it("challenges with both algorithms, the one asked for on top, each with qop=auth", () => {
+    const [first, second, ...rest] = challenges(realm, secret, now, false, "SHA-256");
     expect(first).toMatch(/^Digest realm="crossband.local", nonce="[^"]+", algorithm=SHA-256, qop="auth"$/);
     expect(second).toContain("algorithm=MD5");
     expect(rest).toEqual([]);
   });
 
-  it("challenges with MD5 first for a client that reads one challenge only", () => {
-    expect(challenges(realm, secret, now, false, true)[0]).toContain("algorithm=MD5");
+  it("challenges with MD5 on top for clients that read no further", () => {
+    expect(challenges(realm, secret, now, false, "MD5")[0]).toContain("algorithm=MD5");
   });
 
   it.each(["MD5", "SHA-256"] as const)("admits the right password by %s", (algorithm) => {

@@ -1,7 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { checkNonce, makeNonce } from "./nonce.ts";
 
-/** Algorithms offered, best first (RFC 8760 §2.3). The -sess variants need memory between requests and are not offered. */
+/** Algorithms offered, the stronger first (RFC 8760 §2.3). The -sess variants need memory between requests and are not offered. */
 export const algorithms = ["SHA-256", "MD5"] as const;
 export type Algorithm = (typeof algorithms)[number];
 
@@ -70,17 +70,17 @@ export function credentialsFor(
 /**
  * The values of WWW-Authenticate or Proxy-Authenticate headers, one a challenge (RFC 8760 §2.4).
  *
- * @param legacyFirst for clients that look at the first challenge only and know MD5 alone, as SIP.js does
+ * @param first the one on top: clients should take the first that they know, and many look no further
  */
 export function challenges(
   realm: string,
   secret: string,
   nowMs: number,
   stale: boolean,
-  legacyFirst: boolean,
+  first: Algorithm,
 ): string[] {
   const nonce = makeNonce(secret, realm, nowMs);
-  const order = legacyFirst ? algorithms.toReversed() : algorithms;
+  const order = algorithms.toSorted((a, b) => Number(b === first) - Number(a === first));
   return order.map(
     (algorithm) =>
       `Digest realm="${realm}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale ? ", stale=true" : ""}`,
