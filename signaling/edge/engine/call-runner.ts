@@ -150,6 +150,7 @@ export class CallRunner {
         if ("event" in told) answerFailure(draft);
       }
     }
+    draft.closed = true;
     if (draft.lookups.length > 0) await this.options.resolve(draft);
     settleRequest(draft);
     return draft;

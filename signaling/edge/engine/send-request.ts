@@ -57,7 +57,7 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
   });
 }
 
-/** Carries out `in-dialog`. A dialog that is gone, or not there yet, gives a local 481. */
+/** Carries out `in-dialog`. Nothing is sent in a dialog that has ended, or that nobody has answered yet. */
 export function sendInDialog(draft: Draft, command: Omit<Command<"in-dialog">, "type">): void {
   const address = parseLegId(command.leg);
   const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;

@@ -114,6 +114,28 @@ describe("a call that any instance serves", () => {
   });
 });
 
+describe("what goes wrong in call control", () => {
+  it("is answered 500 and ends there", async () => {
+    phone.send(one.port, phone.request({ method: "MESSAGE", seq: 1, branch: "fail", headers: "X-Fail: yes\r\n" }));
+    await phone.next(500);
+    phone.send(one.port, phone.request({ method: "OPTIONS", seq: 2, branch: "after" }));
+    await phone.next(200);
+  });
+});
+
+describe("a request that came by two ways (RFC 3261 §8.2.2.2)", () => {
+  it("is answered 482 the second time, while the first is unanswered", async () => {
+    phone.send(one.port, phone.invite("way1").replace("Max-Forwards", "X-Ring: yes\r\nMax-Forwards"));
+    await phone.next(100);
+    phone.send(one.port, phone.invite("way2"));
+    await phone.next(482);
+    phone.send(two.port, phone.request({ method: "CANCEL", seq: 1, branch: "way1" }));
+    expect((await phone.next(200)).cseq.method).toBe("CANCEL");
+    await phone.next(487);
+    expect(told).toContainEqual({ by: "two", type: "cancel" });
+  });
+});
+
 describe("requests that name no dialog of ours", () => {
   it("answers 481 to a tag that was never ours", async () => {
     phone.send(one.port, bye("unknown"));

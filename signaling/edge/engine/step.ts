@@ -5,30 +5,34 @@ import { sendAck, sendCancel, sendInDialog, sendRequest } from "./send-request.t
 
 /** Call control's view of a draft. */
 export function stepOf(draft: Draft): Step {
+  const open = (): Draft => {
+    if (draft.closed) throw new Error("step used after its handler returned");
+    return draft;
+  };
   return {
     callId: draft.call,
     load<State>(): Promise<State | undefined> {
       return Promise.resolve(draft.state === "" ? undefined : (JSON.parse(draft.state) as State));
     },
     save(state, ttlMs) {
-      draft.state = state === undefined ? "" : JSON.stringify(state);
+      open().state = state === undefined ? "" : JSON.stringify(state);
       if (ttlMs !== undefined && ttlMs !== draft.record.ttlMs) draft.record = { ...draft.record, ttlMs };
     },
     command(command) {
-      execute(draft, command);
+      execute(open(), command);
     },
     cdr(record) {
-      draft.details.push(JSON.stringify(record));
+      open().details.push(JSON.stringify(record));
     },
     timer(name, atMs) {
-      const { [name]: _old, ...others } = draft.record.timers;
+      const { [name]: _old, ...others } = open().record.timers;
       draft.record = {
         ...draft.record,
         timers: atMs === undefined ? others : { ...others, [name]: Math.ceil(atMs) },
       };
     },
     after(effect) {
-      draft.effects.push(effect);
+      open().effects.push(effect);
     },
   };
 }

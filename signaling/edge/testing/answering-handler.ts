@@ -8,6 +8,7 @@ interface CallState {
 
 /**
  * The smallest call control: answers every call at once, says 200 to the rest, writes one detail record at BYE.
+ * `X-Fail` in a request makes it throw, `X-Ring` leaves it unanswered.
  *
  * @param told of each event whose step was committed
  */
@@ -21,6 +22,8 @@ export function answeringHandler(
       });
       switch (event.type) {
         case "request":
+          if (event.message.header("x-fail") !== undefined) throw new Error("asked to fail");
+          if (event.message.header("x-ring") !== undefined) return;
           return event.message.method === "INVITE" ? answer(event, step) : release(event, step);
         case "ack-timeout":
           step.save(undefined);

@@ -1,0 +1,164 @@
+import { describe, expect, it, vi } from "vitest";
+import { Registry } from "prom-client";
+import { silent } from "#common/log.ts";
+import type { RedisConnection } from "#state/redis/connection.ts";
+import type { SipHandler } from "#signaling/sip-port/sip-port.ts";
+import { CallCache } from "./call-cache.ts";
+import { CallRunner } from "./call-runner.ts";
+import { newCallId } from "./ids.ts";
+import { createEdgeMetrics } from "./metrics.ts";
+import { encodeBody, emptyCall } from "./record.ts";
+
+const call = newCallId();
+
+/** A runner over a Redis of one key, whose next commits may be made to fail. */
+function setUp() {
+  let stored: string | undefined;
+  const intruders: string[] = [];
+  const evalsha = vi.fn((...args: unknown[]) => {
+    const [, , , , , , expected, value] = args as string[];
+    const intruder = intruders.shift();
+    if (intruder === "error") return Promise.reject(new Error("connection lost"));
+    if (intruder !== undefined) stored = intruder;
+    if ((stored?.slice(0, 8) ?? "") !== expected) return Promise.resolve(stored === undefined ? ["conflict"] : ["conflict", stored]);
+    stored = value;
+    return Promise.resolve("committed");
+  });
+  const get = vi.fn(() => Promise.resolve(stored ?? null));
+  const sent: string[] = [];
+  const runner = new CallRunner({
+    instance: "one",
+    redis: { evalsha, get } as unknown as RedisConnection,
+    cache: new CallCache(),
+    context: () => ({ nowMs: 1_000, advertised: () => "h:1" }),
+    resolve: () => Promise.resolve(),
+    metrics: createEdgeMetrics(new Registry()),
+    log: silent,
+    send: (_call, { text }) => sent.push(text),
+    settled: () => undefined,
+    followUp: () => undefined,
+  });
+  return { runner, evalsha, get, sent, intruders };
+}
+const other = (count: number, revision = `other${count.toString().padStart(3, "0")}`): string =>
+  revision + encodeBody({ record: { ...emptyCall(call), worker: "two" }, state: JSON.stringify({ count }) });
+const flow = { transport: "udp", host: "h", port: 1 } as const;
+
+describe("a step of a call", () => {
+  it("sends nothing before it is committed", async () => {
+    const { runner, evalsha, sent } = setUp();
+    evalsha.mockImplementationOnce(() => {
+      expect(sent).toEqual([]);
+      return Promise.resolve("committed");
+    });
+    await runner.run({
+      call,
+      read: "fresh",
+      decide: (draft) => {
+        draft.state = "{}";
+        draft.send({ flow, text: "hello", method: "X", status: 0 });
+        return undefined;
+      },
+    });
+    expect(sent).toEqual(["hello"]);
+  });
+
+  it("is done again on what the winner of a race wrote, without another read", async () => {
+    const { runner, get, intruders } = setUp();
+    intruders.push(other(7));
+    const seen: unknown[] = [];
+    await runner.run({
+      call,
+      read: "fresh",
+      decide: () => ({
+        async work(step) {
+          const state = await step.load<{ count: number }>();
+          seen.push(state?.count);
+          step.save({ count: (state?.count ?? 0) + 1 });
+        },
+      }),
+    });
+    expect(seen).toEqual([undefined, 7]);
+    expect(get).not.toHaveBeenCalled();
+  });
+
+  it("is given up after five races and says so", async () => {
+    const { runner, intruders, sent } = setUp();
+    intruders.push(...[1, 2, 3, 4, 5, 6].map((count) => other(count)));
+    const step = runner.run({ call, read: "fresh", decide: (draft) => void (draft.state = draft.state + " ") });
+    await expect(step).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
+    expect(sent).toEqual([]);
+  });
+
+  it("that would write nothing is checked against the record, since the copy may be old", async () => {
+    const { runner, get, intruders } = setUp();
+    await runner.run({ call, read: "fresh", decide: (draft) => void (draft.state = "{}") });
+    intruders.push(other(1));
+    const decide = vi.fn(() => undefined);
+    await runner.run({ call, read: "cached", decide });
+    expect(get).toHaveBeenCalledTimes(1);
+    expect(decide).toHaveBeenCalledTimes(2);
+  });
+
+  it("reads the record after a commit whose reply was lost", async () => {
+    const { runner, get, intruders } = setUp();
+    intruders.push("error");
+    await expect(
+      runner.run({ call, read: "fresh", decide: (draft) => void (draft.state = "{}") }),
+    ).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
+    await runner.run({ call, read: "cached", decide: (draft) => void (draft.state = "{}") });
+    expect(get).toHaveBeenCalledTimes(1);
+  });
+
+  it("waits for the one before it on the same call", async () => {
+    const { runner } = setUp();
+    const order: string[] = [];
+    const work = (name: string) => ({
+      work: async () => {
+        order.push(`${name} begins`);
+        await Promise.resolve();
+        order.push(`${name} ends`);
+      },
+    });
+    await Promise.all([
+      runner.run({ call, read: "reload", decide: () => work("a") }),
+      runner.run({ call, read: "reload", decide: () => work("b") }),
+    ]);
+    expect(order).toEqual(["a begins", "a ends", "b begins", "b ends"]);
+  });
+
+  it("goes on without call control when that throws, and keeps what was received", async () => {
+    const { runner, evalsha } = setUp();
+    const handler: SipHandler = {
+      onEvent: () => Promise.reject(new Error("bug")),
+      onTimer: () => Promise.reject(new Error("bug")),
+      recover: () => Promise.resolve(),
+    };
+    runner.handle(handler);
+    await runner.run({
+      call,
+      read: "fresh",
+      decide(draft) {
+        draft.record = { ...draft.record, timers: {} };
+        return { timer: "x" };
+      },
+    });
+    expect(evalsha).toHaveBeenCalledTimes(1);
+  });
+
+  it("does not commit work that threw, and tells the one who asked", async () => {
+    const { runner, evalsha } = setUp();
+    const step = runner.run({
+      call,
+      read: "reload",
+      decide: () => ({
+        work(each) {
+          each.save({});
+          return Promise.reject(new Error("bug"));
+        },
+      }),
+    });
+    await expect(step).rejects.toThrow("bug");
+    expect(evalsha).not.toHaveBeenCalled();
+  });
+});
