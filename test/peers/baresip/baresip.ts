@@ -106,7 +106,7 @@ export class Baresip {
     await this.event((type) => type === "CALL_CLOSED", "end of the call", 5_000, undefined, from);
   }
 
-  /** What it heard: read it after the call, when the file is complete. */
+  /** What it heard, pauses without packets left out. Read it after the call, when the file is complete. */
   async recording(): Promise<Wav> {
     const file = (await readdir(this.#dir))
       .filter((name) => name.startsWith("dump-") && name.endsWith("-dec.wav"))

@@ -26,7 +26,7 @@ export interface SippOutcome {
   readonly passed: boolean;
   readonly successful: number;
   readonly failed: number;
-  /** Messages that we or the other side repeated. */
+  /** Messages that SIPp itself had to repeat. */
   readonly retransmissions: number;
   /** What went wrong, in sipp's words; empty when nothing did. */
   readonly report: string;
