@@ -28,7 +28,7 @@ describe("G.711", () => {
     ["PCMA", pcma],
   ])("%s is wrong by at most half a step for any sample", (_name, { toLinear, toCode }) => {
     const sorted = [...toLinear].sort((a, b) => a - b);
-    for (let sample = -32_000; sample <= 32_000; sample += 7) {
+    for (let sample = -32_000; sample <= 32_000; sample += 61) {
       const error = Math.abs((toLinear[toCode[sample & 0xffff] ?? 0] ?? 0) - sample);
       const best = Math.min(...sorted.map((value) => Math.abs(value - sample)));
       expect(error).toBeLessThanOrEqual(Math.max(best, 8));

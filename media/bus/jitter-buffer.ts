@@ -98,7 +98,10 @@ export class JitterBuffer {
 
   /** @param pcm the packet's samples, copied; at most CAPACITY_MS */
   put(ssrc: number, timestamp: number, pcm: Int16Array, nowMs: number): Arrival {
-    if (pcm.length === 0 || pcm.length > this.#capacity / 2) return "late";
+    if (pcm.length === 0 || pcm.length > this.#capacity / 2) {
+      this.stats.late++;
+      return "late";
+    }
     const step = (timestamp - this.#lastTicks) | 0;
     const at = Math.round((this.#ticks + step) / this.#ticksPerSample);
     if (this.#ssrc !== ssrc || this.#jumps(at, pcm.length)) return this.#begin(ssrc, timestamp, pcm, nowMs);

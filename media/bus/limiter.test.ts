@@ -32,11 +32,8 @@ describe("limiter", () => {
         const limiter = new Limiter();
         for (const sum of sums) {
           const output = limiter.process(sum);
-          for (let i = 0; i < FRAME_SAMPLES; i++) {
-            const [before, after] = [sum[i] ?? 0, output[i] ?? 0];
-            expect(Math.abs(after)).toBeLessThanOrEqual(32_001);
-            expect(Math.sign(after) * Math.sign(before)).toBeGreaterThanOrEqual(0);
-          }
+          const wrong = output.filter((after, i) => Math.abs(after) > 32_001 || after * (sum[i] ?? 0) < 0);
+          expect(wrong).toHaveLength(0);
         }
       }),
       { numRuns: 50 },

@@ -33,13 +33,19 @@ function sounding({ samples, rate }: Heard, ms: number): Float32Array {
   return first < 0 ? samples.subarray(0, 0) : samples.subarray(from, from + (ms * rate) / 1_000);
 }
 
-/** Records what a page hears while something goes on. */
-async function hearing({ page }: RawPeer, task: () => Promise<unknown>): Promise<Heard> {
-  await startCapture(page);
+/** Records what pages hear while something goes on. */
+async function hearingAll(peers: readonly RawPeer[], task: () => Promise<unknown>): Promise<Heard[]> {
+  await Promise.all(peers.map(({ page }) => startCapture(page)));
   await task();
   // What is on its way still plays.
-  await page.waitForTimeout(300);
-  return stopCapture(page);
+  await Promise.all(peers.map(({ page }) => page.waitForTimeout(500)));
+  return Promise.all(peers.map(({ page }) => stopCapture(page)));
+}
+
+async function hearing(peer: RawPeer, task: () => Promise<unknown>): Promise<Heard> {
+  const [heard] = await hearingAll([peer], task);
+  if (heard === undefined) throw new Error("nothing was recorded");
+  return heard;
 }
 
 describe("a browser's microphone", () => {
@@ -132,10 +138,10 @@ describe("a browser's speaker", () => {
     const talker = await join(browser, group, "alice.0");
     const listener = await join(browser, group, "bob.0");
     talker.leg.setHeard(true);
-    const [own, others] = await Promise.all([
-      hearing(talker.peer, () => group.play([listener.leg], 700, 1_200)),
-      hearing(listener.peer, () => peerWait(listener.peer, 1_200)),
-    ]);
+    const [own, others] = await hearingAll([talker.peer, listener.peer], () =>
+      group.play([listener.leg], 700, 1_200),
+    );
+    if (own === undefined || others === undefined) throw new Error("nothing was recorded");
     expect(isSilent(own.samples, own.rate)).toBe(true);
     expect(typicalToneDb(sounding(others, 800), others.rate, 700)).toBeGreaterThan(20);
     await leave(talker, listener);
@@ -145,12 +151,13 @@ describe("a browser's speaker", () => {
     const group = new FakeGroup(side, "call-2", "full-duplex");
     const one = await join(browser, group, "alice.0");
     const two = await join(browser, group, "bob.0");
-    const [low, high] = await Promise.all([
-      hearing(one.peer, () => group.play([one.leg], 500, 1_200, false)),
-      hearing(two.peer, () =>
+    const [low, high] = await hearingAll([one.peer, two.peer], () =>
+      Promise.all([
+        group.play([one.leg], 500, 1_200, false),
         new FakeGroup(side, "call-2", "full-duplex").play([two.leg], 1_500, 1_200, false),
-      ),
-    ]);
+      ]),
+    );
+    if (low === undefined || high === undefined) throw new Error("nothing was recorded");
     expect(typicalToneDb(sounding(low, 800), low.rate, 500)).toBeGreaterThan(20);
     expect(typicalToneDb(sounding(high, 800), high.rate, 1_500)).toBeGreaterThan(20);
     await leave(one, two);
@@ -173,5 +180,3 @@ describe("a browser's speaker", () => {
     await leave({ leg, peer });
   });
 });
-
-const peerWait = ({ page }: RawPeer, ms: number): Promise<void> => page.waitForTimeout(ms);
