@@ -112,6 +112,7 @@ async function groupCosts(listeners: number): Promise<MediaCost[]> {
     clock,
     log: silent,
     count: noop,
+    jitter: noop,
   };
   const port = sink.address().port;
   const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio ${port} RTP/AVP 0\r\n`;

@@ -12,17 +12,17 @@ export interface VoiceTiming {
   readonly openDb: number;
   /** Quiet for this long closes, in ms. */
   readonly hangMs: number;
+  /** What is louder than this is never taken for noise of the line, in dBFS. */
+  readonly loudestNoiseDb: number;
 }
 
 /** Press-to-talk by voice: an ordinary voice opens it, breathing does not. */
-export const VOX: VoiceTiming = { openDb: -38, hangMs: 300 };
-/** Who is worth mixing in a full-duplex group: nearly everything but the noise of the line. */
-export const ACTIVITY: VoiceTiming = { openDb: -52, hangMs: 500 };
+export const VOX: VoiceTiming = { openDb: -38, hangMs: 300, loudestNoiseDb: -35 };
+/** Who is worth mixing in a full-duplex group: all but the noise of the line; music on hold is no noise. */
+export const ACTIVITY: VoiceTiming = { openDb: -52, hangMs: 500, loudestNoiseDb: -55 };
 
 /** Voice stands at least this far above the noise of its line, in dB. */
 const ABOVE_NOISE_DB = 9;
-/** What is louder than this is never taken for noise of the line, in dBFS. */
-const LOUDEST_NOISE_DB = -35;
 /** The estimate of the noise rises by this for each second, and falls at once. */
 const NOISE_RISE_DB_PER_S = 3;
 
@@ -36,7 +36,7 @@ export function hearLevel(
   timing: VoiceTiming,
 ): VoiceDetector {
   const level = Math.max(levelDb, -90);
-  const risen = Math.min(detector.noiseDb + (NOISE_RISE_DB_PER_S * ms) / 1_000, LOUDEST_NOISE_DB);
+  const risen = Math.min(detector.noiseDb + (NOISE_RISE_DB_PER_S * ms) / 1_000, timing.loudestNoiseDb);
   const noiseDb = Math.min(level, risen);
   const loud = level > Math.max(timing.openDb, detector.noiseDb + ABOVE_NOISE_DB);
   if (loud) return { active: true, quietMs: 0, noiseDb };

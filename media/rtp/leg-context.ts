@@ -13,4 +13,6 @@ export interface RtpContext {
   readonly clock: Clock;
   readonly log: Logger;
   count(name: string, reason?: string): void;
+  /** How much the arrivals of one burst varied, in ms. */
+  jitter(ms: number): void;
 }

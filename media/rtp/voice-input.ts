@@ -76,6 +76,7 @@ export class VoiceInput {
       this.#up = new Upsampler(FRAME_SAMPLES);
     }
     if (!heard) this.#recent = [];
+    if (!heard && this.#heard) this.#context.jitter(this.#buffer.jitterMs);
     this.#heard = heard;
   }
 

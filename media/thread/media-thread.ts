@@ -23,7 +23,7 @@ interface Entry {
 }
 
 export interface ThreadParts {
-  readonly rtp: Omit<RtpContext, "clock" | "log" | "count">;
+  readonly rtp: Omit<RtpContext, "clock" | "log" | "count" | "jitter">;
   /** Undefined when this machine cannot connect browsers. */
   readonly browsers: (count: RtpContext["count"]) => Promise<BrowserLegs | undefined>;
   readonly clock: Clock;
@@ -52,7 +52,10 @@ export class MediaThread {
     const count: RtpContext["count"] = (name, reason) => {
       this.#metrics.count(name, reason);
     };
-    this.#rtp = { ...parts.rtp, clock, log, count };
+    const jitter: RtpContext["jitter"] = (ms) => {
+      this.#metrics.jitter(ms);
+    };
+    this.#rtp = { ...parts.rtp, clock, log, count, jitter };
     this.#browsers = parts.browsers(count).catch((error: unknown) => {
       log.error({ error: String(error) }, "browsers cannot be connected");
       return undefined;

@@ -5,6 +5,7 @@ export class ThreadMetrics {
   readonly #registry = new Registry();
   readonly #counts = new Map<string, Map<string, number>>();
   readonly #lateness: Histogram;
+  readonly #jitter: Histogram;
   readonly #counters = new Map<string, Counter>();
 
   /** @param gauges read at each scrape, by name */
@@ -24,6 +25,16 @@ export class ThreadMetrics {
       buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1],
       registers: [this.#registry],
     });
+    this.#jitter = new Histogram({
+      name: "crossband_media_jitter_seconds",
+      help: "How much packets' arrivals varied at the end of a burst",
+      buckets: [0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.2],
+      registers: [this.#registry],
+    });
+  }
+
+  jitter(ms: number): void {
+    this.#jitter.observe(ms / 1_000);
   }
 
   /** `crossband_media_<name>_total`, by reason when there is one. */
