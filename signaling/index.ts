@@ -1,49 +1,9 @@
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
-import { CrossbandError, ErrorCode } from "#common/errors.ts";
-import { createCalls } from "./calls/attach-calls.ts";
-import { sharePort } from "./calls/share-port.ts";
-import { openEdge } from "./edge/index.ts";
-import { deliverToClient, wireDelivery } from "./edge/wire/wire-delivery.ts";
-import { createWireServer } from "./edge/wire/wire-server.ts";
+import { startWithEdge } from "./start-with-edge.ts";
 
-/** Starts the signaling role: a SIP server, call control, and a port for drachtio applications, in one process. */
+/** Starts the signaling role: with a SIP server of its own, or on a drachtio server elsewhere (`sip.server`). */
 export async function startSignaling(context: RoleContext): Promise<RoleHandle> {
-  const { config, instance, log } = context;
-  const edge = openEdge({
-    context,
-    onRpc(request) {
-      const delivered = deliverToClient(wire, request);
-      if (delivered) return Promise.resolve(delivered);
-      return Promise.reject(
-        new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }),
-      );
-    },
-  });
-  const calls = createCalls({ context, port: edge.port, rpc: edge.rpc, registry: edge.registry });
-  const shared = sharePort(edge.port);
-  const wire = createWireServer({
-    config,
-    port: shared.forApplications,
-    instance,
-    log,
-    forward: wireDelivery(edge.rpc),
-  });
-  edge.port.handle(shared.handler(calls.handler, () => wire.clients));
-  const drachtio = await wire.listen();
-  const listeners = await edge.listen();
-  calls.watch();
-  let closing: Promise<void> | undefined;
-  return {
-    role: "signaling",
-    card: () => ({ listeners: { ...listeners, drachtio }, load: edge.load }),
-    metrics: () => edge.registry.metrics(),
-    drain: () => edge.drain(),
-    close() {
-      closing ??= (async () => {
-        calls.close();
-        await Promise.all([edge.close(), wire.close()]);
-      })();
-      return closing;
-    },
-  };
+  if (context.config.sip.server === "in-process") return startWithEdge(context);
+  // drachtio-srf is loaded only where it is used.
+  return (await import("./calls/drachtio/start-on-remote-edge.ts")).startOnRemoteEdge(context);
 }
