@@ -26,7 +26,8 @@ const MEDIA_SILENT_MS = 5_000;
 const MISSED_CHECKS = 2;
 const KEEPALIVE_LATE_MS = 1_500;
 const RETRY_FIRST_MS = 250;
-const RETRY_LAST_MS = 5_000;
+/** Low, because the start of a whole system is the usual reason. */
+const RETRY_LAST_MS = 1_000;
 
 /** One radio channel in service: the radio on one side, its talk group on the other. */
 export class Channel {
