@@ -1,7 +1,7 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { legIdOf, legOfTxn, newCallId, parseLegId } from "#signaling/edge/engine/ids.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
-import { parseUri } from "#signaling/edge/message/uri.ts";
+import { parseUri, type SipUri } from "#signaling/edge/message/uri.ts";
 import type { Flow, LegId, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
 import { appHeader, ownAddress, type AppMessage } from "./app-message.codec.ts";
 import type { ClientFrame } from "./client-frame.codec.ts";
@@ -180,7 +180,7 @@ export function createWireCommands(context: WireContext) {
 
   async function hopOf(hop: string): Promise<Flow | undefined> {
     const uri = parseUri(hop);
-    return uri && (await port.resolve(uri))[0];
+    return uri && (socketOf(uri) ?? (await port.resolve(uri))[0]);
   }
 }
 
@@ -192,6 +192,17 @@ function partsOf(message: AppMessage) {
     ...(message.body === "" ? {} : { body: message.body }),
     ...(message.contentType === undefined ? {} : { contentType: message.contentType }),
   };
+}
+
+/** A hop that names a socket of an edge, as our own call control writes the way back to a phone or browser. */
+function socketOf({ host, port, params }: SipUri): Flow | undefined {
+  const [transport, instance, connection] = ["transport", "instance", "connection"].map((name) =>
+    params.get(name),
+  );
+  if (instance === undefined || connection === undefined) return undefined;
+  if (transport !== "tcp" && transport !== "ws" && transport !== "tls" && transport !== "wss")
+    return undefined;
+  return { transport, host, port: port ?? 0, instance, connection };
 }
 
 const reasonIn = ({ reason }: AppMessage): { reason?: string } => (reason === "" ? {} : { reason });

@@ -1,0 +1,72 @@
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import type { Flow, SipCommand } from "#signaling/sip-port/sip-port.ts";
+
+/** How the server knows what we know by leg. */
+export interface ServerIds {
+  /** Dialog id of a leg. */
+  dialogOf(leg: string): string;
+  /** Client transaction of a leg's INVITE. */
+  inviteOf(leg: string): string;
+}
+
+/** The edge takes a new request's leg from this header, so that responses come back addressed. */
+const LEG_HEADER = "X-Crossband-Leg";
+/** The server knows where the peer of a dialog is. */
+const PLACEHOLDER = "sip:placeholder";
+
+/**
+ * Writes a command as the server takes it, without message id: `sip|<txn>|<dialog>[|<hop>] CRLF <message>`.
+ *
+ * @throws CrossbandError HEADER_INVALID when a value holds CR, LF or NUL: the server would take it for two headers
+ */
+export function encodeCommand(command: SipCommand, ids: ServerIds): string {
+  switch (command.type) {
+    case "reply":
+      return frame(command.txn, "", "", `SIP/2.0 ${command.status} ${command.reason ?? ""}`, command);
+    case "request": {
+      const own = [[LEG_HEADER, command.leg], ["From", command.from], ["To", command.to]] as const; // prettier-ignore
+      const headers = [...own, ...(command.headers ?? [])];
+      return frame("", "", hopOf(command.flow), `${command.method} ${command.uri} SIP/2.0`, {
+        ...command,
+        headers,
+      });
+    }
+    case "in-dialog":
+      return frame("", ids.dialogOf(command.leg), "", `${command.method} ${PLACEHOLDER} SIP/2.0`, command);
+    case "ack":
+      return frame("", ids.dialogOf(command.leg), "", `ACK ${PLACEHOLDER} SIP/2.0`, command);
+    case "cancel":
+      return frame(ids.inviteOf(command.leg), "", "", `CANCEL ${PLACEHOLDER} SIP/2.0`, {});
+  }
+}
+
+interface Content {
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly body?: string;
+  readonly contentType?: string;
+}
+
+function frame(txn: string, dialog: string, hop: string, start: string, content: Content): string {
+  const { body = "", contentType, headers = [] } = content;
+  const lines = [start];
+  for (const [name, value] of headers) lines.push(`${name}: ${value}`);
+  if (contentType !== undefined && body !== "") lines.push(`Content-Type: ${contentType}`);
+  lines.push(`Content-Length: ${body.length}`);
+  const leader = `sip|${txn}|${dialog}${hop === "" ? "" : `|${hop}`}`;
+  if ([leader, ...lines].some((line) => /[\r\n\0]/.test(line)) || (txn + dialog + hop).includes("|"))
+    throw new CrossbandError(ErrorCode.HeaderInvalid, "header may not be written", {
+      start: start.split(" ", 1)[0],
+    });
+  return `${leader}\r\n${lines.join("\r\n")}\r\n\r\n${body}`;
+}
+
+/** A way back as a next hop. A socket of an edge is named by parameters that only our edge knows. */
+function hopOf(flow: Flow | undefined): string {
+  if (!flow) return "";
+  const host = flow.host.includes(":") ? `[${flow.host}]` : flow.host;
+  const socket =
+    flow.instance === undefined || flow.connection === undefined
+      ? ""
+      : `;instance=${flow.instance};connection=${flow.connection}`;
+  return `sip:${host}:${flow.port};transport=${flow.transport}${socket}`;
+}

@@ -1,0 +1,218 @@
+import type { Logger } from "#common/log.ts";
+import { controlDueKeys } from "#state/call/call.keys.ts";
+import { popDue } from "#state/call/pop-due.ts";
+import type { RedisConnection } from "#state/redis/connection.ts";
+import type {
+  CallId,
+  SipCommand,
+  SipEvent,
+  SipHandler,
+  SipPort,
+  Step,
+} from "#signaling/sip-port/sip-port.ts";
+import { encodeCommand } from "./command-frame.codec.ts";
+import { runStep, type ControlRecord } from "./control-step.ts";
+import { createLegNames } from "./leg-names.ts";
+import { localFailure } from "./local-failure.ts";
+import { connectSrf } from "./srf-connection.ts";
+import { callOf, toEvent } from "./to-event.ts";
+
+export interface DrachtioPortOptions {
+  /** `drachtio://host:port`. */
+  readonly server: string;
+  readonly secret: string;
+  readonly instance: string;
+  readonly redis: RedisConnection;
+  readonly log: Logger;
+  readonly now?: () => number;
+}
+
+export interface DrachtioPort extends SipPort {
+  /** Resolves when the server has accepted us. */
+  readonly ready: Promise<void>;
+}
+
+const METHODS = [
+  "invite",
+  "register",
+  "options",
+  "message",
+  "subscribe",
+  "publish",
+  "notify",
+  "refer",
+  "info",
+  "bye",
+  "update",
+  "prack",
+  "ack",
+  "cancel",
+];
+/** How often calls whose process is gone are looked for, in ms; one look goes over all buckets. */
+const PATROL_MS = 5_000;
+/** How late a timer must be before another process fires it, in ms. */
+const GRACE_MS = 2_000;
+const TAKEN_MS = 10_000;
+const BATCH = 64;
+/** Events of one call that wait for their turn. */
+const MAX_WAITING = 64;
+
+type Work = (step: Step, before: ControlRecord | undefined) => Promise<void>;
+
+/**
+ * The SIP port over a remote drachtio server. With our own edge every id names its leg, and the edge hands an INVITE whose
+ * process is gone to another one; with a stock drachtio-server calls in progress are lost with the process that has them.
+ */
+export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
+  const { instance, redis, log, now = Date.now } = options;
+  const names = createLegNames();
+  const queues = new Map<CallId, { tail: Promise<void>; waiting: number }>();
+  const timers = new Map<CallId, NodeJS.Timeout>();
+  let handler: SipHandler | undefined;
+  let closed = false;
+  const [host = "", port = ""] = options.server.replace(/^drachtio:\/\//, "").split(/:(?=\d+$)/);
+  const connection = connectSrf(
+    { host, port: Number(port), secret: options.secret, methods: METHODS },
+    (frame) => {
+      const event = toEvent(frame, names);
+      if (event) onEvent(event);
+      else log.debug({ txn: frame.txn }, "frame of no call of ours");
+    },
+    log,
+  );
+  const patrol = setInterval(() => void lookForDue(), PATROL_MS);
+  patrol.unref();
+
+  function onEvent(event: SipEvent): void {
+    const isNew = event.type === "request" && !event.dialog;
+    start(callOf(event.leg), async (step, before) => {
+      // The server gives us a request that another process had: what that one decided is in the record.
+      if (isNew && before && before.worker !== instance) {
+        step.save(before.state);
+        await handler?.recover(step);
+      } else await handler?.onEvent(event, step);
+    });
+  }
+
+  /** Runs a step behind those before it on the same call, then sends what it decided. */
+  async function run(call: CallId, work: Work): Promise<void> {
+    const queue = queues.get(call) ?? { tail: Promise.resolve(), waiting: 0 };
+    queues.set(call, queue);
+    if (queue.waiting >= MAX_WAITING) throw new Error("too many events wait for one call");
+    queue.waiting++;
+    const turn = queue.tail.then(async () => {
+      const { commands, effects, record } = await runStep(redis, call, instance, work);
+      arm(call, record);
+      for (const command of commands) execute(command);
+      for (const effect of effects) effect();
+    });
+    queue.tail = turn.catch(() => undefined);
+    try {
+      await turn;
+    } finally {
+      if (--queue.waiting === 0) queues.delete(call);
+    }
+  }
+
+  function start(call: CallId, work: Work): void {
+    run(call, work).catch((error: unknown) => {
+      log.warn({ error: String(error), call }, "step not done");
+    });
+  }
+
+  function execute(command: SipCommand): void {
+    const leg = command.type === "reply" ? undefined : command.leg;
+    let frame: string;
+    try {
+      frame = encodeCommand(command, names);
+    } catch (error) {
+      log.error({ error: String(error), command: command.type }, "command not sent");
+      fail(command, 500);
+      return;
+    }
+    connection.send(frame).then(
+      (reply) => {
+        const method = "method" in command ? command.method : undefined;
+        if (reply.ok && leg !== undefined)
+          names.learn(leg, { txn: reply.txn, ...(method === undefined ? {} : { method }) });
+        else if (reply.ok && command.type === "reply") learnDialog(command.txn, reply.dialog);
+        else if (!reply.ok) fail(command, command.type === "in-dialog" ? 481 : 503, reply.reason);
+      },
+      (error: unknown) => {
+        fail(command, 503, String(error));
+      },
+    );
+  }
+
+  function learnDialog(txn: string, dialog: string): void {
+    const leg = names.legOf(
+      { type: "sip", source: "network", protocol: "", address: "", port: 0, txn, dialog: "", text: "" },
+      false,
+    );
+    if (leg !== undefined) names.learn(leg, { dialog });
+  }
+
+  /** A request that the server refuses is told as a response of our own making; others are only noted. */
+  function fail(command: SipCommand, status: number, reason = ""): void {
+    log.debug({ command: command.type, reason }, "server refused a command");
+    if (command.type !== "request" && command.type !== "in-dialog") return;
+    const event = localFailure(command, status);
+    if (event) onEvent(event);
+  }
+
+  /** One timer in memory for the call's next deadline; the due set has it for when we are gone. */
+  function arm(call: CallId, record: ControlRecord | undefined): void {
+    clearTimeout(timers.get(call));
+    timers.delete(call);
+    const next = Math.min(...Object.values(record?.timers ?? {}));
+    if (closed || !Number.isFinite(next)) return;
+    timers.set(call, setTimeout(() => { fire(call); }, Math.max(0, next - now()))); // prettier-ignore
+  }
+
+  function fire(call: CallId): void {
+    start(call, async (step, before) => {
+      for (const [name, atMs] of Object.entries(before?.timers ?? {})) {
+        if (atMs > now()) continue;
+        step.timer(name, undefined);
+        await handler?.onTimer(name, step);
+      }
+    });
+  }
+
+  async function lookForDue(): Promise<void> {
+    try {
+      for (let first = 0; first < controlDueKeys.length && !closed; first += BATCH) {
+        const due = controlDueKeys.slice(first, first + BATCH).map(async (key) => {
+          const { calls } = await popDue(
+            redis,
+            { due: key },
+            { graceMs: GRACE_MS, leaseMs: TAKEN_MS, limit: BATCH },
+          );
+          for (const call of calls) fire(call);
+        });
+        await Promise.all(due);
+      }
+    } catch (error) {
+      log.warn({ error: String(error) }, "due calls not looked for");
+    }
+  }
+
+  return {
+    ready: connection.ready,
+    get busy() {
+      return queues.size > 0 || connection.pending > 0;
+    },
+    handle(given) {
+      handler = given;
+    },
+    begin: (callId, work) => run(callId, work),
+    close() {
+      closed = true;
+      clearInterval(patrol);
+      for (const timer of timers.values()) clearTimeout(timer);
+      timers.clear();
+      connection.close();
+      return Promise.resolve();
+    },
+  };
+}
