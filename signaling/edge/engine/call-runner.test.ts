@@ -20,7 +20,8 @@ function setUp() {
     const intruder = intruders.shift();
     if (intruder === "error") return Promise.reject(new Error("connection lost"));
     if (intruder !== undefined) stored = intruder;
-    if ((stored?.slice(0, 8) ?? "") !== expected) return Promise.resolve(stored === undefined ? ["conflict"] : ["conflict", stored]);
+    if ((stored?.slice(0, 8) ?? "") !== expected)
+      return Promise.resolve(stored === undefined ? ["conflict"] : ["conflict", stored]);
     stored = value;
     return Promise.resolve("committed");
   });
@@ -85,7 +86,11 @@ describe("a step of a call", () => {
   it("is given up after five races and says so", async () => {
     const { runner, intruders, sent } = setUp();
     intruders.push(...[1, 2, 3, 4, 5, 6].map((count) => other(count)));
-    const step = runner.run({ call, read: "fresh", decide: (draft) => void (draft.state = draft.state + " ") });
+    const step = runner.run({
+      call,
+      read: "fresh",
+      decide: (draft) => void (draft.state = draft.state + " "),
+    });
     await expect(step).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
     expect(sent).toEqual([]);
   });

@@ -223,8 +223,12 @@ const baseOf = (entry: CachedCall): CallBody =>
 
 /** The record as it is stored: under our name, without what nobody will ask for again. */
 function tidy(record: CallRecord, worker: string, nowMs: number): CallRecord {
-  const legs = Object.entries(record.legs).map(([number, leg]) => [number, prune(leg, nowMs)] as const);
-  return { ...record, worker, legs: Object.fromEntries(legs) };
+  let { legs } = record;
+  for (const [number, leg] of Object.entries(legs)) {
+    const pruned = prune(leg, nowMs);
+    if (pruned !== leg) legs = { ...legs, [number]: pruned };
+  }
+  return { ...record, worker, legs };
 }
 
 /** RFC 3261 §21.5.1: the request that call control fell over is answered all the same. */

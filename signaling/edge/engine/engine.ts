@@ -236,7 +236,7 @@ export class Engine implements SipPort {
     const copy = other === undefined ? undefined : this.cache.get(other)?.copy;
     const first = typeof copy === "object" ? copy.body.record.legs[0]?.servers[0] : undefined;
     if (first?.kind === "invite-server" && first.state.name === "proceeding") return { status: 482 };
-    if (other !== undefined) this.merged.forget(request);
+    if (other !== undefined) this.merged.replace(request, call);
     return undefined;
   }
 

@@ -33,28 +33,35 @@ export function screen(request: SipMessage): Refusal | undefined {
  * unanswered. Known to one process only: with several, a forked request that meets two of them rings twice.
  */
 export class MergeGuard {
-  private readonly ongoing = new Map<string, string>();
+  // Two generations: forgetting the older half at once is cheaper than the oldest one each time.
+  private young = new Map<string, string>();
+  private old = new Map<string, string>();
   private readonly limit: number;
 
   constructor(limit = 10_000) {
     this.limit = limit;
   }
 
-  /** The call that this request began when it came the first time, if that was another one. */
+  /** The call that this request began when it came the first time, if that was another one. Remembers this one if not. */
   other(request: SipMessage, call: string): string | undefined {
     const key = mergeKeyOf(request);
-    const known = this.ongoing.get(key);
-    if (known !== undefined && known !== call) return known;
-    if (known === undefined) {
-      const oldest = this.ongoing.size >= this.limit ? this.ongoing.keys().next().value : undefined;
-      if (oldest !== undefined) this.ongoing.delete(oldest);
-      this.ongoing.set(key, call);
-    }
+    const known = this.young.get(key) ?? this.old.get(key);
+    if (known !== undefined) return known === call ? undefined : known;
+    this.remember(key, call);
     return undefined;
   }
 
-  forget(request: SipMessage): void {
-    this.ongoing.delete(mergeKeyOf(request));
+  /** From now on this call is the first one. */
+  replace(request: SipMessage, call: string): void {
+    this.remember(mergeKeyOf(request), call);
+  }
+
+  private remember(key: string, call: string): void {
+    if (this.young.size >= this.limit) {
+      this.old = this.young;
+      this.young = new Map();
+    }
+    this.young.set(key, call);
   }
 }
 

@@ -61,6 +61,21 @@ describe("a call that any instance serves", () => {
     await expect(redis.xlen(cdrKey(callId))).resolves.toBeGreaterThan(0);
   });
 
+  it("costs at most 8 round trips to Redis, and 3 when it is answered at once", async () => {
+    const trips = async () => {
+      const metric = await one.edge.registry.getSingleMetric("crossband_sip_redis_round_trips_total")?.get();
+      return (
+        metric?.values.reduce((sum, { value, labels }) => sum + (labels["kind"] === "due" ? 0 : value), 0) ??
+        0
+      );
+    };
+    const before = await trips();
+    const { toTag } = await call(one);
+    phone.send(one.port, bye(toTag));
+    await phone.next(200);
+    expect((await trips()) - before).toBe(3);
+  });
+
   it("has its ACK and BYE taken by another instance than its INVITE", async () => {
     const { toTag } = await call(one, two);
     phone.send(two.port, bye(toTag));
@@ -116,7 +131,10 @@ describe("a call that any instance serves", () => {
 
 describe("what goes wrong in call control", () => {
   it("is answered 500 and ends there", async () => {
-    phone.send(one.port, phone.request({ method: "MESSAGE", seq: 1, branch: "fail", headers: "X-Fail: yes\r\n" }));
+    phone.send(
+      one.port,
+      phone.request({ method: "MESSAGE", seq: 1, branch: "fail", headers: "X-Fail: yes\r\n" }),
+    );
     await phone.next(500);
     phone.send(one.port, phone.request({ method: "OPTIONS", seq: 2, branch: "after" }));
     await phone.next(200);
