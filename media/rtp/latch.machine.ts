@@ -22,6 +22,8 @@ export const LATCH_SILENCE_MS = 200;
  * @returns the latch to keep, or undefined for a packet to drop
  */
 export function latchTo(latch: Latch, source: Source, nowMs: number): Latch | undefined {
+  // Nothing can be sent back to port 0; only a forged packet comes from there.
+  if (source.port === 0) return undefined;
   const same = latch.address === source.address;
   if (same || latch.heardMs === undefined || nowMs - latch.heardMs >= LATCH_SILENCE_MS)
     return { address: source.address, port: source.port, heardMs: nowMs };

@@ -58,6 +58,10 @@ describe("latching", () => {
     expect(latchTo({ ...latch, heardMs: 1_000 }, moved, 1_020)).toEqual({ ...moved, heardMs: 1_020 });
   });
 
+  it("drops a packet from port 0, the first one too", () => {
+    expect(latchTo(latch, { ...latch, port: 0 }, 1_000)).toBeUndefined();
+  });
+
   it("drops a stranger's packets while the stream lives, and follows when it has been silent", () => {
     expect(latchTo({ ...latch, heardMs: 1_000 }, other, 1_000 + LATCH_SILENCE_MS - 1)).toBeUndefined();
     expect(latchTo({ ...latch, heardMs: 1_000 }, other, 1_000 + LATCH_SILENCE_MS)).toMatchObject(other);

@@ -72,6 +72,11 @@ describe("a phone's session description", () => {
       sdp("m=audio 4000 RTP/SAVP 0"),
       '302 192.0.2.1 "Incompatible transport protocol"',
     ],
+    [
+      "an address of the other IP version",
+      sdp("m=audio 4000 RTP/AVP 0", "c=IN IP6 2001:db8::1"),
+      '301 192.0.2.1 "Incompatible network address formats"',
+    ],
     ["no common codec", sdp("m=audio 4000 RTP/AVP 18 3"), '305 192.0.2.1 "Incompatible media format"'],
   ])("is not acceptable with %s", (_title, text, warning) => {
     expect(() => read(text)).toThrow(
@@ -89,10 +94,21 @@ describe("a phone's session description", () => {
     ["a payload type out of range", sdp("m=audio 4000 RTP/AVP 128")],
     ["a name for an address", sdp("m=audio 4000 RTP/AVP 0", "c=IN IP4 phone.example.com")],
     ["no address", "v=0\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"],
+    ["a multicast address", sdp("m=audio 4000 RTP/AVP 0", "c=IN IP4 239.1.2.3")],
+    ["a broadcast address", sdp("m=audio 4000 RTP/AVP 0", "c=IN IP4 255.255.255.255")],
     ["17 kB", sdp(audio, `a=${"x".repeat(17_000)}`)],
     ["33 media lines", sdp(...Array<string>(33).fill("m=audio 4000 RTP/AVP 0"))],
   ])("is invalid with %s", (_title, text) => {
     expect(() => read(text)).toThrow(expect.objectContaining({ code: "SDP_INVALID" }));
+  });
+
+  it("never names an RTCP port that does not exist", () => {
+    for (const lines of [
+      ["m=audio 65535 RTP/AVP 0"],
+      ["m=audio 65535 RTP/AVP 0", "a=rtcp:70000"],
+      ["m=audio 65535 RTP/AVP 0", "a=rtcp:0"],
+    ])
+      expect(read(sdp(...lines)).audio.rtcp.port).toBe(65_535);
   });
 
   it("never fails otherwise, whatever the text", () => {

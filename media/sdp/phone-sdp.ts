@@ -69,6 +69,8 @@ export function readPhoneSdp(text: string, host: string): PhoneSdp {
   if (plain.length === 0) throw notAcceptable(302, host, "Incompatible transport protocol");
   for (const { media, index } of plain) {
     const audio = readAudio(media, session);
+    if (audio && isIP(host) !== 0 && isIP(audio.address) !== isIP(host))
+      throw notAcceptable(301, host, "Incompatible network address formats");
     if (audio) return { lines, audioIndex: index, audio };
   }
   throw notAcceptable(305, host, "Incompatible media format");
@@ -112,6 +114,7 @@ function readAudio(media: Media, session: SessionDescription): PhoneAudio | unde
   const connection = media.connection ?? session.connection;
   if (!connection) throw invalid("has no c= line");
   if (isIP(connection.ip) === 0) throw invalid("has a c= line without an IP address");
+  if (isGroupAddress(connection.ip)) throw invalid("has a c= line that is no address of one phone");
   const { codecs, eventType } = readFormats(media);
   const [first] = codecs;
   if (!first) return undefined;
@@ -126,7 +129,7 @@ function readAudio(media: Media, session: SessionDescription): PhoneAudio | unde
     port: media.port,
     rtcp: {
       address: rtcpAddress !== undefined && isIP(rtcpAddress) !== 0 ? rtcpAddress : connection.ip,
-      port: rtcpPort !== undefined && rtcpPort > 0 && rtcpPort <= 65_535 ? rtcpPort : media.port + 1,
+      port: isPort(rtcpPort) ? rtcpPort : Math.min(media.port + 1, 65_535),
     },
     direction,
     codecs,
@@ -150,6 +153,13 @@ function readFormats(media: Media): { codecs: Map<number, PhoneCodec>; eventType
   }
   return eventType === undefined ? { codecs } : { codecs, eventType };
 }
+
+const isPort = (port: number | undefined): port is number =>
+  port !== undefined && Number.isInteger(port) && port > 0 && port <= 65_535;
+
+/** Multicast and broadcast: audio sent there would reach whoever is named, not who asked. */
+const isGroupAddress = (address: string): boolean =>
+  isIP(address) === 4 ? Number.parseInt(address, 10) >= 224 : /^ff/i.test(address);
 
 /** sdp-transform turns a list of one format into a number. */
 const formatsOf = ({ payloads }: { payloads?: string | number }): string => String(payloads ?? "").trim();

@@ -56,6 +56,20 @@ describe("a browser's leg", () => {
     await leave({ leg, peer });
   });
 
+  it("leaves nothing in the worker when it is closed while it negotiates", async () => {
+    const group = new FakeGroup(side, "fail-6", "full-duplex");
+    const leg = group.open("alice.0");
+    const peer = await openRawPeer(browser);
+    const offering = leg.negotiate({ type: "offer", sdp: await peer.offer() });
+    leg.close();
+    await expect(offering).rejects.toMatchObject({ code: "WORKER_UNAVAILABLE" });
+    expect(leg.listens || leg.camera).toBe(false);
+    await expect(leg.negotiate({ type: "none", webrtc: true })).rejects.toMatchObject({
+      code: "WORKER_UNAVAILABLE",
+    });
+    await leave({ leg, peer });
+  });
+
   it("ends as silent when its page goes away", async () => {
     const group = new FakeGroup(side, "fail-4", "half-duplex");
     const { peer } = await join(browser, group, "alice.0");

@@ -125,10 +125,7 @@ export class BrowserLeg implements MediaLeg, Viewer {
     this.#takesSound = false;
     this.#openSlots = [];
     this.#camera = undefined;
-    this.#microphone?.input.close();
-    this.#microphone = undefined;
-    this.#listening?.close();
-    this.#transport?.close();
+    this.#release();
     this.#options.room.video.leave(this);
     this.#options.onClose(this);
   }
@@ -146,13 +143,26 @@ export class BrowserLeg implements MediaLeg, Viewer {
     this.#options.host.publish({ type: "video", group: this.#options.group.id, leg: this.id, slots });
   }
 
-  async #exchange(description: Description): Promise<LegAnswer> {
+  #checkOpen(): void {
     if (this.#closed) throw new CrossbandError(ErrorCode.WorkerUnavailable, "leg is closed");
+  }
+
+  /** Lets go of everything in the worker; what an exchange still makes afterwards is released at its end. */
+  #release(): void {
+    this.#microphone?.input.close();
+    this.#microphone = undefined;
+    this.#listening?.close();
+    this.#transport?.close();
+  }
+
+  async #exchange(description: Description): Promise<LegAnswer> {
+    this.#checkOpen();
     const key = JSON.stringify(description);
     // A request that was sent again is answered alike.
     if (this.#last?.key === key) return this.#last.answer;
     try {
       const answer = await this.#answerTo(description);
+      this.#checkOpen();
       this.#last = { key, answer };
       return answer;
     } catch (error) {
@@ -215,7 +225,7 @@ export class BrowserLeg implements MediaLeg, Viewer {
       .filter(({ line, direction }) => line.role === "slot" && sends(direction))
       .map(({ line }) => line.mid);
     this.#negotiation.settle(media);
-    if (this.#closed) transport.close();
+    this.#checkOpen();
     this.#options.room.video.refresh();
     if (before !== this.camera) this.#options.host.changed(this);
     return transport;

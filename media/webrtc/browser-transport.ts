@@ -1,20 +1,12 @@
-import type {
-  Consumer,
-  MediaKind,
-  Producer,
-  RtpCapabilities,
-  RtpHeaderExtensionParameters,
-  WebRtcTransport,
-} from "mediasoup/types";
+import type { Consumer, Producer, WebRtcTransport } from "mediasoup/types";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import {
-  LEVEL_EXTENSION,
-  MID_EXTENSION,
-  OPUS_PAYLOAD_TYPE,
-  RTX_PAYLOAD_TYPE,
-  videoCodecLines,
-  VP8_PAYLOAD_TYPE,
-} from "./sdp/profile.ts";
+  extensionCapability,
+  opusCapability,
+  producerParameters,
+  videoCapabilities,
+} from "./router-parameters.ts";
+import { LEVEL_EXTENSION, MID_EXTENSION } from "./sdp/profile.ts";
 import type { BrowserLine, BrowserMedia } from "./sdp/read-browser.ts";
 import type { LocalTransport } from "./sdp/write-description.ts";
 import type { MediaWorker } from "./worker.ts";
@@ -112,7 +104,7 @@ export class BrowserTransport {
     known?.producer.close();
     const kind = read.line.role === "audio" ? "audio" : "video";
     const producer = await native(() =>
-      this.#transport.produce({ kind, rtpParameters: parametersOf(read, kind) }),
+      this.#transport.produce({ kind, rtpParameters: producerParameters(read, kind) }),
     );
     this.#producers.set(mid, { producer, ssrc: read.ssrc });
     return producer;
@@ -121,7 +113,8 @@ export class BrowserTransport {
   /** Our audio to the browser, on one consumer for good; paused until the caller says otherwise. */
   async sendAudio(producer: Producer, { line }: BrowserLine): Promise<Consumer> {
     // A browser that numbered the extensions itself would misread ours: RFC 8285 §5.
-    const headerExtensions = line.extensions === undefined ? [capability("audio", MID_EXTENSION)] : [];
+    const headerExtensions =
+      line.extensions === undefined ? [extensionCapability("audio", MID_EXTENSION)] : [];
     return native(() =>
       this.#transport.consume({
         producerId: producer.id,
@@ -176,91 +169,6 @@ export class BrowserTransport {
   close(): void {
     this.#transport.close();
   }
-}
-
-const opusCapability = {
-  kind: "audio" as const,
-  mimeType: "audio/opus",
-  preferredPayloadType: OPUS_PAYLOAD_TYPE,
-  clockRate: 48_000,
-  channels: 2,
-};
-
-const capability = (kind: MediaKind, { id, uri }: { readonly id: number; readonly uri: string }) => ({
-  kind,
-  uri: uri as RtpHeaderExtensionParameters["uri"],
-  preferredId: id,
-});
-
-const videoFeedback = [
-  { type: "nack" },
-  { type: "nack", parameter: "pli" },
-  { type: "ccm", parameter: "fir" },
-  { type: "transport-cc" },
-];
-
-const videoCapabilities: RtpCapabilities = {
-  codecs: [
-    {
-      kind: "video",
-      mimeType: "video/VP8",
-      preferredPayloadType: VP8_PAYLOAD_TYPE,
-      clockRate: 90_000,
-      rtcpFeedback: videoFeedback,
-    },
-    {
-      kind: "video",
-      mimeType: "video/rtx",
-      preferredPayloadType: RTX_PAYLOAD_TYPE,
-      clockRate: 90_000,
-      parameters: { apt: VP8_PAYLOAD_TYPE },
-    },
-  ],
-  headerExtensions: videoCodecLines.extensions.map((extension) => capability("video", extension)),
-};
-
-function parametersOf({ line, extensions, ssrc, retransmissionSsrc }: BrowserLine, kind: MediaKind) {
-  const codecs =
-    kind === "audio"
-      ? [
-          {
-            mimeType: "audio/opus",
-            payloadType: OPUS_PAYLOAD_TYPE,
-            clockRate: 48_000,
-            channels: 2,
-            parameters: { useinbandfec: 1, minptime: 10 },
-            rtcpFeedback: [{ type: "transport-cc" }],
-          },
-        ]
-      : [
-          {
-            mimeType: "video/VP8",
-            payloadType: VP8_PAYLOAD_TYPE,
-            clockRate: 90_000,
-            rtcpFeedback: videoFeedback,
-          },
-          {
-            mimeType: "video/rtx",
-            payloadType: RTX_PAYLOAD_TYPE,
-            clockRate: 90_000,
-            parameters: { apt: VP8_PAYLOAD_TYPE },
-          },
-        ];
-  // Without an SSRC the router goes by the mid in the packets.
-  const encoding =
-    ssrc === undefined
-      ? {}
-      : { ssrc, ...(retransmissionSsrc !== undefined && { rtx: { ssrc: retransmissionSsrc } }) };
-  return {
-    mid: line.mid,
-    codecs,
-    headerExtensions: extensions.map(({ id, uri }) => ({
-      id,
-      uri: uri as RtpHeaderExtensionParameters["uri"],
-    })),
-    encodings: [encoding],
-    rtcp: { reducedSize: true },
-  };
 }
 
 /** Runs a call of the media router; whatever it throws means that the worker cannot serve us. */

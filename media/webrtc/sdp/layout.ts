@@ -15,7 +15,7 @@ export interface Line {
 }
 
 /** How many cameras of others a browser sees at once. An empty slot costs nothing but its lines in the description. */
-export const DEFAULT_SLOTS = 4;
+const DEFAULT_SLOTS = 4;
 
 /** The m-lines of our own offer: one sound line, the browser's camera, and slots for the cameras of others. */
 export function offeredLayout(slots = DEFAULT_SLOTS): readonly Line[] {
