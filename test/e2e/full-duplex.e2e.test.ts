@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
 import { expectSilence, expectSpeech, listenFor, toneSince } from "./expectations.ts";
 import { tonePower } from "#test/peers/audio/measures.ts";
 import { passwordOf, testProvision } from "./groups.ts";
-import { phoneTalker, type Talker } from "./talker.ts";
+import { browserTalker, phoneTalker, type Talker } from "./talker.ts";
 
 /** Each talker's own note, far from the others' and their harmonics. */
 const NOTES = [700, 1_100, 1_900];
 const RATE = 8_000;
 
 let crossband: RunningCrossband;
+let browser: TestBrowser;
 let talkers: Talker[];
 const others = (talker: Talker) => talkers.filter((each) => each !== talker);
 const note = (talker: Talker): number => NOTES[talkers.indexOf(talker)] ?? 0;
@@ -28,10 +30,19 @@ beforeAll(async () => {
       password: passwordOf(user),
       group: "command",
     });
-  talkers = [await phone("alice"), await phone("bob"), await phone("carol")];
+  browser = await openBrowser();
+  const console = await browserTalker(browser, {
+    http: crossband.ready.http,
+    user: "carol",
+    password: passwordOf("carol"),
+    group: "command",
+  });
+  await console.console.toggleMicrophone();
+  talkers = [await phone("alice"), await phone("bob"), console];
 });
 afterAll(async () => {
   for (const talker of talkers) await talker.close();
+  await browser.close();
   await crossband.stop();
 });
 
@@ -42,7 +53,7 @@ describe("a full-duplex group", () => {
 
   it("lets everybody hear one talker as a clean tone, and the talker not itself", async () => {
     for (const talker of talkers) {
-      talker.sendTone(note(talker));
+      await talker.sendTone(note(talker));
       await listenFor(300);
       const fromMs = Date.now();
       await listenFor(1_000);
@@ -51,13 +62,13 @@ describe("a full-duplex group", () => {
           .soft(toneSince(listener, note(talker), fromMs), `${talker.name} at ${listener.name}`)
           .toBeGreaterThan(20);
       expect.soft(levelDb(talker, note(talker), fromMs), `${talker.name} at itself`).toBeLessThan(-60);
-      talker.sendSilence();
+      await talker.sendSilence();
       await listenFor(400);
     }
   });
 
   it("lets all talk at once: each hears every other and never itself", async () => {
-    for (const talker of talkers) talker.sendTone(note(talker));
+    for (const talker of talkers) await talker.sendTone(note(talker));
     await listenFor(500);
     const fromMs = Date.now();
     await listenFor(1_500);
@@ -68,7 +79,7 @@ describe("a full-duplex group", () => {
           .toBeGreaterThan(-25);
       expect.soft(levelDb(listener, note(listener), fromMs), `${listener.name} at itself`).toBeLessThan(-50);
     }
-    for (const talker of talkers) talker.sendSilence();
+    for (const talker of talkers) await talker.sendSilence();
     await expectSilence(talkers, "after");
   });
 

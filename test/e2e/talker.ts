@@ -1,7 +1,9 @@
 import type { Recording } from "#test/peers/audio/recording.ts";
-import { toneSource } from "#test/peers/audio/sources.ts";
+import { speechSample, toneSource } from "#test/peers/audio/sources.ts";
 import { hearsBusyTone, hearsGrantTone } from "#test/peers/audio/tones.ts";
 import type { Call } from "#test/peers/sip-phone/call.ts";
+import { ConsolePage } from "#test/peers/console/console-page.ts";
+import type { TestBrowser } from "#test/peers/browser/browser.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { UsrpRadio } from "#test/peers/usrp-radio/usrp-radio.ts";
 
@@ -16,10 +18,10 @@ export interface Talker {
   /** Gives the floor back. */
   release(): Promise<void>;
   /** Speaks into its microphone until `sendSilence`. */
-  sendTone(hz: number): void;
+  sendTone(hz: number): Promise<void> | void;
   /** Speaks the tests' speech once. */
   sendSpeech(): Promise<void>;
-  sendSilence(): void;
+  sendSilence(): Promise<void> | void;
   close(): Promise<void> | void;
 }
 
@@ -70,6 +72,31 @@ export async function phoneTalker(
       if (!call.over) await call.hangup();
       phone.close();
     },
+  };
+}
+
+/** A browser with the console open, signed in and in the group. */
+export async function browserTalker(
+  browser: TestBrowser,
+  options: {
+    readonly http: string;
+    readonly user: string;
+    readonly password: string;
+    readonly group: string;
+  },
+): Promise<Talker & { readonly console: ConsolePage }> {
+  const console = await ConsolePage.join(browser, options);
+  return {
+    kind: "browser",
+    name: options.user,
+    console,
+    heard: console.heard,
+    press: () => console.press(),
+    release: () => console.release(),
+    sendTone: (hz) => console.sendTone(hz),
+    sendSpeech: () => console.sendSpeech(speechSample()),
+    sendSilence: () => console.sendSilence(),
+    close: () => console.close(),
   };
 }
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import type { BrowserContext, Page } from "playwright-core";
+import type { Recording } from "../audio/recording.ts";
 
 /** What `page/media.js` puts into a page. */
 interface TestMedia {
@@ -7,6 +8,7 @@ interface TestMedia {
   stopRecording(peer: number): { rate: number; base64: string };
   playTone(tone: { hz: number; ms: number; peak: number }): Promise<void>;
   playSamples(sound: { samples: number[]; rate: number }): Promise<void>;
+  hush(): void;
   framesDecoded(peer: number): Promise<Record<string, number>>;
   packetsSent(peer: number): Promise<number>;
   connectionState(peer: number): string;
@@ -48,6 +50,30 @@ export async function playSamples(
   await page.evaluate((sound) => testMedia.playSamples(sound), {
     samples: Array.from(samples, (sample) => sample * scale),
     rate,
+  });
+}
+
+/** Speaks a sine into the page's microphone until `hush`. */
+export async function speakTone(page: Page, hz: number, peak = 0.3): Promise<void> {
+  await page.evaluate((tone) => void testMedia.playTone(tone), { hz, ms: 600_000, peak });
+}
+
+/** Ends whatever is spoken into the page's microphone. */
+export async function hush(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    testMedia.hush();
+  });
+}
+
+/** Writes what the page hears on a peer connection into a recording, as it comes. Before the page is opened. */
+export async function installEars(page: Page, peer: number, recording: Recording): Promise<void> {
+  let timestamp = 0;
+  await page.exposeFunction("testEars", (index: number, base64: string) => {
+    if (index !== peer) return;
+    const bytes = Buffer.from(base64, "base64");
+    const samples = new Int16Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+    recording.push(samples, timestamp);
+    timestamp += samples.length;
   });
 }
 

@@ -8,7 +8,7 @@
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...args) {
       super(...args);
-      const peer = { connection: this, recording: false, rate: 48_000, chunks: [] };
+      const peer = { connection: this, recording: false, rate: 48_000, chunks: [], ears: [] };
       peers.push(peer);
       this.addEventListener("track", ({ track }) => {
         if (track.kind === "audio") void record(peer, track);
@@ -21,6 +21,7 @@
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
+      pass(peer, value);
       if (peer.recording && peer.chunks.length < MAX_RECORDED_CHUNKS) {
         const samples = new Float32Array(value.numberOfFrames);
         value.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
@@ -29,6 +30,23 @@
       }
       value.close();
     }
+  }
+
+  const EAR_RATE = 8_000;
+  const EAR_CHUNK = EAR_RATE / 20;
+
+  /** Hands what is heard to the test as it comes, if the test has ears on this peer: 16-bit, 8 kHz, 50 ms at a time. */
+  function pass(peer, audio) {
+    if (window.testEars === undefined) return;
+    const samples = new Float32Array(audio.numberOfFrames);
+    audio.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
+    // Telephone-band tests have nothing above 4 kHz, so that leaving samples out loses nothing.
+    const step = audio.sampleRate / EAR_RATE;
+    for (let at = 0; at < samples.length; at += step)
+      peer.ears.push(Math.max(-32_768, Math.min(32_767, Math.round(samples[Math.floor(at)] * 32_768))));
+    if (peer.ears.length < EAR_CHUNK) return;
+    window.testEars(peers.indexOf(peer), base64(Int16Array.from(peer.ears)));
+    peer.ears = [];
   }
 
   let microphone;
@@ -55,12 +73,16 @@
     return new MediaStream(tracks);
   };
 
+  const speaking = new Set();
+
   /** Plays what `build` connects to the microphone and resolves when it has ended. */
   function speak(build) {
     const { context, output } = openMicrophone();
     return new Promise((resolve) => {
       const source = build(context, output);
+      speaking.add(source);
       source.onended = () => {
+        speaking.delete(source);
         source.disconnect();
         resolve();
       };
@@ -73,8 +95,8 @@
     return peer;
   };
 
-  function base64(floats) {
-    const bytes = new Uint8Array(floats.buffer);
+  function base64(samples) {
+    const bytes = new Uint8Array(samples.buffer);
     let text = "";
     for (let at = 0; at < bytes.length; at += 0x8000)
       text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
@@ -120,6 +142,10 @@
         source.start();
         return source;
       });
+    },
+    /** Ends whatever is spoken into the microphone. */
+    hush() {
+      for (const source of speaking) source.stop();
     },
     async framesDecoded(index) {
       const frames = {};
