@@ -59,7 +59,7 @@ async function prebuilt(root, packageDir, work) {
 
 async function built(root, packageDir, work) {
   await ensurePackages([...BUILD_PACKAGES, "openssl"], "building the mediasoup worker");
-  const binary = await step("Building the mediasoup worker (about 2 minutes on 2 idle cores)", async () => {
+  const binary = await step("Building the mediasoup worker (some minutes; kept for later)", async () => {
     try {
       return await buildWorker(packageDir, join(work, "build"), counter("compiled"));
     } catch (error) {
