@@ -159,7 +159,7 @@ export class BrowserTransport {
         producerId: microphone.id,
         rtpCapabilities: {
           codecs: [opusCapability],
-          headerExtensions: [capability("audio", LEVEL_EXTENSION)],
+          headerExtensions: [extensionCapability("audio", LEVEL_EXTENSION)],
         },
         paused: true,
       }),
