@@ -6,7 +6,7 @@ import { parseUri } from "#signaling/edge/message/uri.ts";
 import { addresseeOf, isOwnHost, type OwnHosts } from "#signaling/calls/routing/address.ts";
 import type { HeaderList } from "#signaling/calls/capabilities.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
-import { challenges, credentialsFor, verifyDigest, type Algorithm } from "./digest.ts";
+import { algorithms, challenges, credentialsFor, verifyDigest, type Algorithm } from "./digest.ts";
 import type { FailureLimit } from "./failure-limit.ts";
 
 export type Identity =
@@ -50,12 +50,12 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   ): Promise<Identity> => {
     const now = clock.now();
     const status = proxy ? 407 : 401;
-    // Browsers run SIP.js, which reads the first challenge only and knows MD5 alone.
+    // Browsers run SIP.js, which of several challenges sees the last alone, and knows no other than MD5.
     const browser = source.transport === "ws" || source.transport === "wss";
-    const first = browser ? "MD5" : options.firstDigest;
+    const offered = browser ? (["MD5"] as const) : byPreference(options.firstDigest);
     const ask = (cause: "no-credentials" | "stale" | "wrong" | "malformed"): Identity => ({
       outcome: "refused", cause, status,
-      headers: challenges(own.domain, secret, now, cause === "stale", first).map((value) => [proxy ? "Proxy-Authenticate" : "WWW-Authenticate", value] as const),
+      headers: challenges(own.domain, secret, now, cause === "stale", offered).map((value) => [proxy ? "Proxy-Authenticate" : "WWW-Authenticate", value] as const),
     }); // prettier-ignore
     const credentials = credentialsFor(
       own.domain,
@@ -94,6 +94,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     },
   };
 }
+
+const byPreference = (first: Algorithm): readonly Algorithm[] =>
+  algorithms.toSorted((a, b) => Number(b === first) - Number(a === first));
 
 /** The same socket of the peer: for streams the same connection too. */
 export const isSameFlow = (a: Flow, b: Flow): boolean =>

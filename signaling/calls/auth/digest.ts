@@ -1,7 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { checkNonce, makeNonce } from "./nonce.ts";
 
-/** Algorithms offered, the stronger first (RFC 8760 §2.3). The -sess variants need memory between requests and are not offered. */
+/** Algorithms understood (RFC 8760 §2.3). The -sess variants need memory between requests and are not offered. */
 export const algorithms = ["SHA-256", "MD5"] as const;
 export type Algorithm = (typeof algorithms)[number];
 
@@ -68,20 +68,18 @@ export function credentialsFor(
 }
 
 /**
- * The values of WWW-Authenticate or Proxy-Authenticate headers, one a challenge (RFC 8760 §2.4).
- *
- * @param first the one on top: clients should take the first that they know, and many look no further
+ * The values of WWW-Authenticate or Proxy-Authenticate headers, one a challenge, in the order given: clients should answer
+ * the first that they know (RFC 8760 §2.4).
  */
 export function challenges(
   realm: string,
   secret: string,
   nowMs: number,
   stale: boolean,
-  first: Algorithm,
+  offered: readonly Algorithm[],
 ): string[] {
   const nonce = makeNonce(secret, realm, nowMs);
-  const order = algorithms.toSorted((a, b) => Number(b === first) - Number(a === first));
-  return order.map(
+  return offered.map(
     (algorithm) =>
       `Digest realm="${realm}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale ? ", stale=true" : ""}`,
   );
