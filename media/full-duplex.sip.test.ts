@@ -60,7 +60,7 @@ describe("phones in a full-duplex group", () => {
     const from = Date.now();
     await alice.rtp.play(sampleSource(speechSample()));
     await wait(200);
-    expect(speechCorrelation(speechSample(), bob.rtp.heard.since(from), RATE)).toBeGreaterThan(0.9);
+    expect(speechCorrelation(speechSample(), bob.rtp.heard.since(from), RATE)).toBeGreaterThan(0.8);
     await wait(800);
     const quiet = Date.now();
     await wait(200);

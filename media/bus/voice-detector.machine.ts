@@ -18,8 +18,8 @@ export interface VoiceTiming {
 
 /** Press-to-talk by voice: an ordinary voice opens it, breathing does not. */
 export const VOX: VoiceTiming = { openDb: -38, hangMs: 300, loudestNoiseDb: -35 };
-/** Who is worth mixing in a full-duplex group: all but the noise of the line; music on hold is no noise. */
-export const ACTIVITY: VoiceTiming = { openDb: -52, hangMs: 500, loudestNoiseDb: -55 };
+/** Who is worth mixing in a full-duplex group: all but the noise of the line. Music on hold is no noise, and a pause in a sentence no end. */
+export const ACTIVITY: VoiceTiming = { openDb: -52, hangMs: 1_500, loudestNoiseDb: -55 };
 
 /** Voice stands at least this far above the noise of its line, in dB. */
 const ABOVE_NOISE_DB = 9;
