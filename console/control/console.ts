@@ -29,7 +29,7 @@ export interface Console {
   videoOf(group: string, mid: string): MediaStreamTrack | undefined;
   cameraOf(group: string): MediaStreamTrack | undefined;
   levelOf(group: string): number;
-  microphoneLevel(): number;
+  readonly microphoneLevel: () => number;
   retryMicrophone(): Promise<void>;
   resumeSound(): Promise<void>;
   changeSettings(change: Partial<Settings>): Promise<void>;

@@ -75,7 +75,8 @@ export async function callGroup(
     leg = await establish(session);
     joined = true;
   } catch (error) {
-    await leave();
+    // A refused call has nothing left to cancel, and sip.js would wait for that for ever.
+    void leave();
     track?.stop();
     throw error;
   }
@@ -105,7 +106,6 @@ export async function callGroup(
 /** Sends the INVITE; the To tag of its 200 names the leg. */
 function establish(session: Inviter): Promise<string> {
   return new Promise((resolve, reject) => {
-    let leg = "";
     const refuse = (status: number, reason: string): void => {
       clearTimeout(timer);
       reject(new JoinRefusal(status, reason));
@@ -114,14 +114,13 @@ function establish(session: Inviter): Promise<string> {
       refuse(0, "no answer");
     }, JOIN_MS);
     session.stateChange.addListener((state) => {
-      if (state === SessionState.Established) {
-        clearTimeout(timer);
-        resolve(leg);
-      } else if (state === SessionState.Terminated) refuse(0, "ended before it began");
+      if (state === SessionState.Terminated) refuse(0, "ended before it began");
     });
     const requestDelegate = {
       onAccept({ message }: IncomingResponse) {
-        leg = message.toTag;
+        // sip.js calls this once our answer has gone out in the ACK.
+        clearTimeout(timer);
+        resolve(message.toTag);
       },
       onReject({ message }: IncomingResponse) {
         refuse(message.statusCode ?? 0, message.reasonPhrase ?? "");

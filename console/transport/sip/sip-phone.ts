@@ -25,12 +25,16 @@ const REGISTRATION_S = 600;
 /** Seconds between keep-alives, so that nothing on the way forgets the connection. */
 const KEEP_ALIVE_S = 25;
 
+/** A group joined before the registration stands waits for it this long, in ms. */
+const PATIENCE_MS = 5_000;
+
 /** Registers by SIP over WebSocket and keeps the registration and the connection until closed. */
 export function startSipPhone(account: PhoneAccount, handlers: PhoneHandlers): Phone {
   const calls = new Set<GroupCall>();
   let attempt = 0;
   let closed = false;
   let retry: ReturnType<typeof setTimeout> | undefined;
+  let registered = Promise.withResolvers<undefined>();
 
   const agent = new UserAgent({
     uri: new URI("sip", account.user, account.domain),
@@ -63,7 +67,9 @@ export function startSipPhone(account: PhoneAccount, handlers: PhoneHandlers): P
   });
   const registerer = new Registerer(agent, { expires: REGISTRATION_S });
   registerer.stateChange.addListener((state) => {
-    if (state === RegistererState.Registered) handlers.onRegistered();
+    if (state !== RegistererState.Registered) return;
+    registered.resolve(undefined);
+    handlers.onRegistered();
   });
 
   const register = (): void => {
@@ -76,6 +82,7 @@ export function startSipPhone(account: PhoneAccount, handlers: PhoneHandlers): P
   };
 
   const lost = (): void => {
+    registered = Promise.withResolvers();
     handlers.onLost();
     again();
   };
@@ -95,7 +102,7 @@ export function startSipPhone(account: PhoneAccount, handlers: PhoneHandlers): P
 
   return {
     async join(group, microphone, callHandlers) {
-      if (!agent.isConnected()) throw new JoinRefusal(0, "no connection");
+      await inTime(registered.promise);
       const target = new URI("sip", group, account.domain);
       const call = await callGroup(agent, target, microphone, callHandlers);
       calls.add(call);
@@ -123,4 +130,16 @@ export function startSipPhone(account: PhoneAccount, handlers: PhoneHandlers): P
       if (agent.state !== UserAgentState.Stopped) await agent.stop().catch(() => undefined);
     },
   };
+}
+
+async function inTime(ready: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new JoinRefusal(0, "not registered"));
+    }, PATIENCE_MS);
+  });
+  await Promise.race([ready, late]).finally(() => {
+    clearTimeout(timer);
+  });
 }
