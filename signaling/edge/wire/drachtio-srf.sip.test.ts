@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { createRequire } from "node:module";
+import { connect as connectTcp } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { configSchema } from "#common/config.ts";
 import { silent } from "#common/log.ts";
@@ -33,7 +35,8 @@ type Middleware = (request: Message, answer: Answer) => void;
 interface Srf {
   connect(options: object): void;
   disconnect(): void;
-  on(event: string, listener: (error: Error | null) => void): void;
+  on(event: "connect" | "error", listener: (error: Error | null) => void): void;
+  on(event: string, listener: (...values: unknown[]) => void): void;
   use(method: string, middleware: Middleware): void;
   invite(middleware: Middleware): void;
   options(middleware: Middleware): void;
@@ -98,10 +101,15 @@ async function startEdgeWithWire(instance: string): Promise<Running> {
 }
 
 /** An application as its author writes it, attached, and its route (when it sets one up) known to the edge. */
-async function attach(setUp?: (srf: Srf) => void, to = one, secret = "cymru"): Promise<Srf> {
+async function attach(
+  setUp?: (srf: Srf) => void,
+  to = one,
+  secret = "cymru",
+  count = setUp ? 1 : 0,
+): Promise<Srf> {
   const srf = new Srf();
   setUp?.(srf);
-  const routes = to.wire.routes + (setUp ? 1 : 0);
+  const routes = to.wire.routes + count;
   const connected = new Promise<Error | null>((resolve) => {
     srf.on("connect", resolve);
     srf.on("error", () => undefined);
@@ -263,6 +271,64 @@ describe("a drachtio application that calls", () => {
     phone.send(one.port, answer(invite, 487, ""));
     await expect(making).rejects.toMatchObject({ status: 487 });
     await phone.next("ACK");
+  });
+});
+
+describe("call records of applications", () => {
+  it("tell of attempt, start and stop to one who asked for them", async () => {
+    const told: string[] = [];
+    await attach(
+      (srf) => {
+        srf.on("cdr:attempt", (source) => told.push(`attempt ${String(source)}`));
+        srf.on("cdr:start", (source, _time, role) => told.push(`start ${String(source)} ${String(role)}`));
+        srf.on("cdr:stop", (source, _time, reason) => told.push(`stop ${String(source)} ${String(reason)}`));
+        srf.invite((req, res) => {
+          void srf.createUAS(req, res, { localSdp: SDP });
+        });
+      },
+      one,
+      "cymru",
+      4,
+    );
+    phone.send(one.port, phone.invite());
+    const ok = await phone.next(200);
+    phone.send(one.port, request("ACK", ok.to.tag ?? "", 1));
+    phone.send(one.port, request("BYE", ok.to.tag ?? "", 2));
+    await phone.next(200);
+    await expect
+      .poll(() => told)
+      .toEqual(["attempt network", "start application uas", "stop network normal-release"]);
+  });
+});
+
+describe("bad applications", () => {
+  it.each([
+    ["garbage", "GET / HTTP/1.1\r\n\r\n"],
+    ["a command before the secret", "15#u1|route|invite"],
+    ["a frame that is too long", "100000#"],
+  ])("are disconnected when they send %s, and others go on", async (_, bytes) => {
+    const socket = connectTcp(one.drachtio, "127.0.0.1");
+    socket.write(bytes);
+    await once(socket, "close");
+    await attach((srf) => {
+      srf.options((_req, res) => {
+        res.send(200);
+      });
+    });
+    phone.send(one.port, phone.request({ method: "OPTIONS", seq: 1, branch: `${phone.name}o` }));
+    await phone.next(200);
+  });
+
+  it("are told NOK when they name what does not exist", async () => {
+    const srf = await attach();
+    const uri = "sip:placeholder";
+    await expect(srf.request(uri, { method: "BYE", stackDialogId: "x|y" })).rejects.toThrow();
+    await expect(srf.request(uri, { method: "BYE", stackDialogId: "none" })).rejects.toMatchObject({
+      code: "ENODIALOG",
+    });
+    await expect(srf.request(uri, { method: "CANCEL", stackTxnId: "none" })).rejects.toThrow(
+      "unknown transaction",
+    );
   });
 });
 
