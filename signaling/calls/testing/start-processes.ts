@@ -1,0 +1,70 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("../../../crossband.ts", import.meta.url));
+const START_LIMIT_MS = 20_000;
+
+/** One signaling process of its own, to be killed. */
+export interface SignalingProcess {
+  /** Instance names in records begin with it. */
+  readonly name: string;
+  readonly pid: number;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+/** A UDP port of the loopback that is free now. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = createSocket("udp4").bind(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  socket.close();
+  return port;
+}
+
+/** Starts `crossband signaling` on a SIP port that several may share; resolves when it takes traffic. */
+export async function startSignalingProcess(
+  name: string,
+  redisUrl: string,
+  sipPort: number,
+): Promise<SignalingProcess> {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", PROGRAM, "signaling"], {
+    env: {
+      ...process.env, REDIS_URL: redisUrl, CROSSBAND_INSTANCE: name, CROSSBAND_SIP_PORT: String(sipPort), CROSSBAND_SIPS_PORT: "0",
+      CROSSBAND_DRACHTIO_PORT: "0", CROSSBAND_HOST: "127.0.0.1", CROSSBAND_LOG: "info",
+    },
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  }); // prettier-ignore
+  let log = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    if (log.length < 20_000) log += chunk.toString();
+  });
+  const exited = once(child, "exit");
+  await ready(child, () => log);
+  return {
+    name,
+    pid: child.pid ?? 0,
+    async kill() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+function ready(child: ChildProcess, log: () => string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => {
+      reject(new Error(`signaling was not ready in time\n${log()}`));
+    }, START_LIMIT_MS);
+    child.once("message", () => {
+      clearTimeout(limit);
+      resolve();
+    });
+    child.once("exit", (code) => {
+      clearTimeout(limit);
+      reject(new Error(`signaling ended with ${code ?? "a signal"}\n${log()}`));
+    });
+  });
+}
