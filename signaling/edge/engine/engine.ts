@@ -2,11 +2,9 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import { forgetDue } from "#state/call/forget-due.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
-import type { SipMessage } from "#signaling/edge/message/message.ts";
 import type { SipUri } from "#signaling/edge/message/uri.ts";
 import type { Transports } from "#signaling/edge/transport/transport.ts";
 import {
-  STATELESS_METHODS,
   type CallId,
   type Flow,
   type SipHandler,
@@ -15,14 +13,12 @@ import {
 } from "#signaling/sip-port/sip-port.ts";
 import { CallCache, type CachedCall } from "./call-cache.ts";
 import { CallRunner, type Job } from "./call-runner.ts";
-import { Draft, type Outgoing, type StepContext } from "./draft.ts";
-import { callIdOf, isCallId, parseBranch, parseLegId, type LegAddress } from "./ids.ts";
+import type { Draft, Outgoing, StepContext } from "./draft.ts";
+import { isCallId } from "./ids.ts";
 import type { EdgeMetrics } from "./metrics.ts";
-import { keyOf, receiveRequest, refuse } from "./receive-request.ts";
-import { receiveResponse } from "./receive-response.ts";
-import { emptyCall, type CallRecord } from "./record.ts";
+import type { CallRecord } from "./record.ts";
+import { Reception } from "./reception.ts";
 import { isUnstable, nextWake } from "./schedule.ts";
-import { MergeGuard, screen } from "./screen.ts";
 import { resendAll, transportFailed, wake } from "./wake.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
 
@@ -42,8 +38,6 @@ export interface EngineOptions {
 const SWEEP_MS = 5_000;
 /** Wheel name of that; call ids are longer. */
 const SWEEP = "sweep";
-/** When Redis is away a caller may try again after so many seconds. */
-const RETRY_AFTER = [["Retry-After", "5"]] as const;
 /** How long `close` waits for steps under way, in ms. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -55,9 +49,9 @@ export class Engine implements SipPort {
   private readonly options: EngineOptions;
   private readonly metrics: EdgeMetrics;
   private readonly cache = new CallCache();
-  private readonly merged = new MergeGuard();
   private readonly wheel: Wheel;
   private readonly runner: CallRunner;
+  private readonly reception: Reception;
   private readonly now: () => number;
   private readonly advertisedFor: StepContext["advertised"];
   private closed = false;
@@ -79,6 +73,16 @@ export class Engine implements SipPort {
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       settled: (entry, record) => { this.settled(entry, record); }, // prettier-ignore
       followUp: (call, event) => { this.start({ call, read: "cached", decide: () => ({ event }) }); }, // prettier-ignore
+    });
+    this.reception = new Reception({
+      secret: options.secret,
+      runner: this.runner,
+      cache: this.cache,
+      context: () => this.context(),
+      start: (job) => { this.start(job); }, // prettier-ignore
+      send: (call, message) => { this.send(call, message); }, // prettier-ignore
+      metrics: this.metrics,
+      log: options.log,
     });
   }
 
@@ -104,7 +108,7 @@ export class Engine implements SipPort {
   handle(handler: SipHandler): void {
     this.runner.handle(handler);
     this.options.transports.onMessage((message, flow) => {
-      this.receive(message, flow);
+      if (!this.closed) this.reception.receive(message, flow);
     });
   }
 
@@ -158,112 +162,6 @@ export class Engine implements SipPort {
 
   private context(): StepContext {
     return { nowMs: this.now(), advertised: this.advertisedFor };
-  }
-
-  private receive(message: SipMessage, flow: Flow): void {
-    if (this.closed) return;
-    this.metrics.received(message.method, message.status);
-    if (message.kind === "response") this.receiveResponse(message);
-    else this.receiveRequest(message, flow);
-  }
-
-  private receiveResponse(response: SipMessage): void {
-    const address = parseBranch(response.topVia.branch);
-    if (!address) {
-      this.metrics.dropped("response-unknown");
-      return;
-    }
-    this.start({
-      call: address.call,
-      read: "cached",
-      decide: (draft) => {
-        const event = receiveResponse(draft, address, response);
-        return event && { event };
-      },
-    });
-  }
-
-  private receiveRequest(request: SipMessage, source: Flow): void {
-    const address = this.addressOf(request);
-    if (!address) {
-      // A tag that is none of ours, so no dialog of ours (RFC 3261 §12.2.2); an ACK is never answered.
-      if (request.method !== "ACK") this.refuseNow(this.initialAddress(request), request, source, 481);
-      return;
-    }
-    const refusal = screen(request) ?? this.refuseMerged(request, address);
-    if (refusal) {
-      if (request.method !== "ACK") this.refuseNow(address, request, source, refusal.status, refusal.headers);
-      return;
-    }
-    const initial = request.to.tag === undefined && request.method !== "CANCEL" && request.method !== "ACK";
-    const stateless = initial && STATELESS_METHODS.has(request.method);
-    const job: Job = {
-      call: address.call,
-      read: initial ? "fresh" : "cached",
-      decide: (draft) => {
-        const event = receiveRequest(draft, address.number, request, source);
-        if (!event && draft.outgoing.some(({ retransmission }) => retransmission))
-          this.metrics.retransmissionAbsorbed();
-        return event && { event };
-      },
-      ...(stateless ? { forgettable: isAnswered } : {}),
-    };
-    this.runner.run(job).catch((error: unknown) => {
-      this.notProcessed(error, address, request, source);
-    });
-  }
-
-  /** The record that a request belongs to; undefined when its To-tag is none that we ever gave. */
-  private addressOf(request: SipMessage): LegAddress | undefined {
-    const tag = request.to.tag;
-    return tag === undefined || request.method === "REGISTER"
-      ? this.initialAddress(request)
-      : parseLegId(tag);
-  }
-
-  private initialAddress(request: SipMessage): LegAddress {
-    const { method } = request;
-    const methodClass = method === "ACK" || method === "CANCEL" ? "INVITE" : method;
-    return { call: callIdOf(this.options.secret, methodClass, keyOf(request)), number: 0 };
-  }
-
-  private refuseMerged(
-    request: SipMessage,
-    { call }: LegAddress,
-  ): { status: number; headers?: undefined } | undefined {
-    if (request.method !== "INVITE" || request.to.tag !== undefined) return undefined;
-    const other = this.merged.other(request, call);
-    const copy = other === undefined ? undefined : this.cache.get(other)?.copy;
-    const first = typeof copy === "object" ? copy.body.record.legs[0]?.servers[0] : undefined;
-    if (first?.kind === "invite-server" && first.state.name === "proceeding") return { status: 482 };
-    if (other !== undefined) this.merged.replace(request, call);
-    return undefined;
-  }
-
-  /** Answers from the request alone. */
-  private refuseNow(
-    { call, number }: LegAddress,
-    request: SipMessage,
-    source: Flow,
-    status: number,
-    headers?: readonly (readonly [string, string])[],
-  ): void {
-    const draft = new Draft({ record: emptyCall(call), state: "" }, this.context());
-    refuse(draft, number, request, source, status, headers);
-    for (const message of draft.outgoing) this.send(call, message);
-  }
-
-  /** A request whose step could not be committed: said so, but for a BYE, whose sender is gone in any case. */
-  private notProcessed(error: unknown, address: LegAddress, request: SipMessage, source: Flow): void {
-    const known = error instanceof CrossbandError && error.code === ErrorCode.StateUnavailable;
-    this.options.log[known ? "warn" : "error"](
-      { error, call: address.call, method: request.method },
-      "request not processed",
-    );
-    this.metrics.dropped("not-committed");
-    if (request.method === "ACK") return;
-    if (request.method === "BYE") this.refuseNow(address, request, source, 200);
-    else this.refuseNow(address, request, source, 503, RETRY_AFTER);
   }
 
   private start(job: Job): void {
@@ -345,18 +243,4 @@ export class Engine implements SipPort {
       decide: (draft) => (draft.record.worker === this.options.instance ? wake(draft, atMs - 1) : undefined),
     });
   }
-}
-
-/** True when a request was answered and nothing else came of it. */
-function isAnswered(draft: Draft): boolean {
-  const legs = Object.values(draft.record.legs);
-  return (
-    draft.state === "" &&
-    draft.details.length === 0 &&
-    Object.keys(draft.record.timers).length === 0 &&
-    legs.every(
-      ({ clients, servers }) =>
-        clients.length === 0 && servers.every(({ state }) => state.name === "completed"),
-    )
-  );
 }

@@ -186,7 +186,8 @@ function receiveCancel(
 function receiveAck(draft: Draft, number: number, request: SipMessage): SipEvent | undefined {
   const leg = draft.leg(number);
   const txn = leg?.servers.find(({ kind, seq }) => kind === "invite-server" && seq === request.cseq.seq);
-  if (!leg || txn?.kind !== "invite-server") return undefined;
+  // Call-ID as for any request of the dialog; a tag alone is not enough to stop a 200.
+  if (!leg || txn?.kind !== "invite-server" || request.callId !== leg.dialog?.callId) return undefined;
   const step = inviteServer.step(txn.state, { type: "ack", nowMs: draft.context.nowMs });
   if (!step) return undefined;
   if (step.state.name !== "terminated") {

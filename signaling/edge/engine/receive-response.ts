@@ -129,7 +129,7 @@ function ackFailure(draft: Draft, number: number, txn: InviteClientTxn, response
   const text = txn.ack ?? (invite && writeHopByHop("ACK", invite, response.header("to")));
   if (text === undefined) return;
   if (txn.ack === undefined) draft.putClient(number, { ...txn, request: "", ack: text });
-  draft.send({ flow: txn.flow, text, method: "ACK", status: 0 });
+  draft.send({ flow: txn.flow, text, method: "ACK", status: 0, retransmission: txn.ack !== undefined });
 }
 
 const isFork = (txn: InviteClientTxn, response: SipMessage): boolean =>

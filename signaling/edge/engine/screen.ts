@@ -8,6 +8,8 @@ export interface Refusal {
 }
 
 const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS);
+/** Methods that mean nothing outside a dialog (RFC 3261 §15.1.2, 6086 §4.2.2, 3311 §5.2). */
+const IN_DIALOG: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE"]);
 const SCHEMES: ReadonlySet<string> = new Set(["sip", "sips", "tel", "urn"]);
 /** Option tags that a request may require of us (RFC 3261 §8.2.2.3): what the registrar and the transport do. */
 const EXTENSIONS: ReadonlySet<string> = new Set(["path", "outbound"]);
@@ -19,6 +21,7 @@ export function screen(request: SipMessage): Refusal | undefined {
   const unsupported = request.headers("require").filter((tag) => !EXTENSIONS.has(tag.toLowerCase()));
   if (unsupported.length > 0) return { status: 420, headers: [["Unsupported", unsupported.join(", ")]] };
   if (request.to.tag !== undefined) return undefined;
+  if (IN_DIALOG.has(request.method)) return { status: 481 };
   if (!SCHEMES.has(request.requestUri?.scheme ?? "")) return { status: 416 };
   // Our own branch on top: the request was sent to the cluster by the cluster.
   if (parseBranch(request.topVia.branch)) return { status: 482 };

@@ -91,7 +91,7 @@ export function sendInDialog(draft: Draft, command: Omit<Command<"in-dialog">, "
 export function sendAck(draft: Draft, command: Command<"ack">): void {
   const address = parseLegId(command.leg);
   const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
-  const txn = leg?.clients.findLast((client): client is InviteClientTxn => client.kind === "invite-client");
+  const txn = latestInvite(leg);
   if (!address || !leg?.dialog || txn?.state.name !== "accepted") return;
   if (txn.ack !== undefined) {
     resendAck(draft, txn);
@@ -122,7 +122,7 @@ export function sendAck(draft: Draft, command: Command<"ack">): void {
 export function sendCancel(draft: Draft, command: Command<"cancel">): void {
   const address = parseLegId(command.leg);
   const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
-  const txn = leg?.clients.findLast((client): client is InviteClientTxn => client.kind === "invite-client");
+  const txn = latestInvite(leg);
   const step = txn && inviteClient.step(txn.state, { type: "cancel", nowMs: draft.context.nowMs });
   if (!address || !txn || !step) return;
   draft.putClient(address.number, { ...txn, state: step.state });
@@ -156,6 +156,14 @@ export function resend(draft: Draft, txn: ClientTxn): void {
   }
   const { flow, request: text, method, id } = txn;
   draft.send({ flow, text, method, status: 0, txn: id, retransmission: true });
+}
+
+/** The INVITE of ours that counts: the one with the highest CSeq. */
+function latestInvite(leg: LegRecord | undefined): InviteClientTxn | undefined {
+  let latest: InviteClientTxn | undefined;
+  for (const txn of leg?.clients ?? [])
+    if (txn.kind === "invite-client" && txn.seq >= (latest?.seq ?? 0)) latest = txn;
+  return latest;
 }
 
 const isOpen = (txn: ClientTxn): boolean => scheduleOf(txn).forgetAtMs === undefined;

@@ -1,0 +1,163 @@
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import type { Logger } from "#common/log.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import { STATELESS_METHODS, type CallId, type Flow } from "#signaling/sip-port/sip-port.ts";
+import type { CallCache } from "./call-cache.ts";
+import type { CallRunner, Job } from "./call-runner.ts";
+import { Draft, type Outgoing, type StepContext } from "./draft.ts";
+import { callIdOf, parseBranch, parseLegId, type LegAddress } from "./ids.ts";
+import type { EdgeMetrics } from "./metrics.ts";
+import { keyOf, receiveRequest, refuse } from "./receive-request.ts";
+import { receiveResponse } from "./receive-response.ts";
+import { emptyCall } from "./record.ts";
+import { MergeGuard, screen, type Refusal } from "./screen.ts";
+
+export interface ReceptionOptions {
+  /** The cluster's secret: call ids follow from it. */
+  readonly secret: string;
+  readonly runner: CallRunner;
+  readonly cache: CallCache;
+  readonly context: () => StepContext;
+  /** Runs a job whose failure nobody has to be told of. */
+  readonly start: (job: Job) => void;
+  readonly send: (call: CallId, message: Outgoing) => void;
+  readonly metrics: EdgeMetrics;
+  readonly log: Logger;
+}
+
+/** When Redis is away a caller may try again after so many seconds. */
+const RETRY_AFTER = [["Retry-After", "5"]] as const;
+/** Steps under way at which a process takes no new calls: a second's work that waits for Redis, or for call control. */
+const MAX_ACTIVE = 1_000;
+
+/** Finds the call that a message belongs to, and makes a job of it or answers from the message alone. */
+export class Reception {
+  private readonly options: ReceptionOptions;
+  private readonly merged = new MergeGuard();
+
+  constructor(options: ReceptionOptions) {
+    this.options = options;
+  }
+
+  /** Takes one well-formed message. */
+  receive(message: SipMessage, flow: Flow): void {
+    this.options.metrics.received(message.method, message.status);
+    if (message.kind === "response") this.receiveResponse(message);
+    else this.receiveRequest(message, flow);
+  }
+
+  private receiveResponse(response: SipMessage): void {
+    const address = parseBranch(response.topVia.branch);
+    if (!address) {
+      this.options.metrics.dropped("response-unknown");
+      return;
+    }
+    this.options.start({
+      call: address.call,
+      read: "cached",
+      decide: (draft) => {
+        const event = receiveResponse(draft, address, response);
+        return event && { event };
+      },
+    });
+  }
+
+  private receiveRequest(request: SipMessage, source: Flow): void {
+    const address = this.addressOf(request);
+    if (!address) {
+      // A tag that is none of ours, so no dialog of ours (RFC 3261 §12.2.2); an ACK is never answered.
+      if (request.method !== "ACK") this.refuseNow(this.initialAddress(request), request, source, 481);
+      return;
+    }
+    const refusal = screen(request) ?? this.refuseMerged(request, address);
+    if (refusal) {
+      if (request.method !== "ACK") this.refuseNow(address, request, source, refusal.status, refusal.headers);
+      return;
+    }
+    const initial = request.to.tag === undefined && request.method !== "CANCEL" && request.method !== "ACK";
+    if (initial && this.options.runner.active >= MAX_ACTIVE && !this.options.cache.get(address.call)?.busy) {
+      this.options.metrics.dropped("overload");
+      this.refuseNow(address, request, source, 503, RETRY_AFTER);
+      return;
+    }
+    const stateless = initial && STATELESS_METHODS.has(request.method);
+    const job: Job = {
+      call: address.call,
+      read: initial ? "fresh" : "cached",
+      decide: (draft) => {
+        const event = receiveRequest(draft, address.number, request, source);
+        if (!event && draft.outgoing.some(({ retransmission }) => retransmission))
+          this.options.metrics.retransmissionAbsorbed();
+        return event && { event };
+      },
+      ...(stateless ? { forgettable: isAnswered } : {}),
+    };
+    this.options.runner.run(job).catch((error: unknown) => {
+      this.notProcessed(error, address, request, source);
+    });
+  }
+
+  /** The record that a request belongs to; undefined when its To-tag is none that we ever gave. */
+  private addressOf(request: SipMessage): LegAddress | undefined {
+    const tag = request.to.tag;
+    return tag === undefined || request.method === "REGISTER"
+      ? this.initialAddress(request)
+      : parseLegId(tag);
+  }
+
+  private initialAddress(request: SipMessage): LegAddress {
+    const { method } = request;
+    const methodClass = method === "ACK" || method === "CANCEL" ? "INVITE" : method;
+    return { call: callIdOf(this.options.secret, methodClass, keyOf(request)), number: 0 };
+  }
+
+  private refuseMerged(request: SipMessage, { call }: LegAddress): Refusal | undefined {
+    if (request.method !== "INVITE" || request.to.tag !== undefined) return undefined;
+    const other = this.merged.other(request, call);
+    const copy = other === undefined ? undefined : this.options.cache.get(other)?.copy;
+    const first = typeof copy === "object" ? copy.body.record.legs[0]?.servers[0] : undefined;
+    if (first?.kind === "invite-server" && first.state.name === "proceeding") return { status: 482 };
+    if (other !== undefined) this.merged.replace(request, call);
+    return undefined;
+  }
+
+  /** Answers from the request alone. */
+  private refuseNow(
+    { call, number }: LegAddress,
+    request: SipMessage,
+    source: Flow,
+    status: number,
+    headers?: readonly (readonly [string, string])[],
+  ): void {
+    const draft = new Draft({ record: emptyCall(call), state: "" }, this.options.context());
+    refuse(draft, number, request, source, status, headers);
+    for (const message of draft.outgoing) this.options.send(call, message);
+  }
+
+  /** A request whose step could not be committed: said so, but for a BYE, whose sender is gone in any case. */
+  private notProcessed(error: unknown, address: LegAddress, request: SipMessage, source: Flow): void {
+    const known = error instanceof CrossbandError && error.code === ErrorCode.StateUnavailable;
+    this.options.log[known ? "warn" : "error"](
+      { error, call: address.call, method: request.method },
+      "request not processed",
+    );
+    this.options.metrics.dropped("not-committed");
+    if (request.method === "ACK") return;
+    if (request.method === "BYE") this.refuseNow(address, request, source, 200);
+    else this.refuseNow(address, request, source, 503, RETRY_AFTER);
+  }
+}
+
+/** True when a request was answered and nothing else came of it. */
+function isAnswered(draft: Draft): boolean {
+  const legs = Object.values(draft.record.legs);
+  return (
+    draft.state === "" &&
+    draft.details.length === 0 &&
+    Object.keys(draft.record.timers).length === 0 &&
+    legs.every(
+      ({ clients, servers }) =>
+        clients.length === 0 && servers.every(({ state }) => state.name === "completed"),
+    )
+  );
+}
