@@ -217,7 +217,7 @@ describe("a press that could stay open", () => {
     [
       "another tab comes to the front",
       async () => {
-        const other = await browser.context.newPage();
+        const other = await browser.open("about:blank");
         await other.bringToFront();
         await released();
         await other.close();

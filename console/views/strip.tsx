@@ -44,7 +44,6 @@ export function Strip({ id, active, onFocus }: StripProps) {
         className="strip-head"
         tabIndex={tabIndex}
         aria-pressed={selected}
-        aria-label={texts.strips.select(card.name)}
         aria-describedby={statusId}
         onClick={(event) => {
           console.select(id, event.shiftKey || event.ctrlKey || event.metaKey);

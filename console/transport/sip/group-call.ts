@@ -114,7 +114,8 @@ function establish(session: Inviter): Promise<string> {
       refuse(0, "no answer");
     }, JOIN_MS);
     session.stateChange.addListener((state) => {
-      if (state === SessionState.Terminated) refuse(0, "ended before it began");
+      // The status of a refusal comes by the delegate, in the same turn.
+      if (state === SessionState.Terminated) setTimeout(refuse, 0, 0, "ended before it began");
     });
     const requestDelegate = {
       onAccept({ message }: IncomingResponse) {
