@@ -138,7 +138,8 @@ describe("call", () => {
     expect(far.rtp.received.malformed).toBe(1);
   });
 
-  it("keeps the pace of 20 ms", async () => {
+  // Real time on a shared machine: a stall of the whole process shifts frames, so it may try again.
+  it("keeps the pace of 20 ms", { retry: 2 }, async () => {
     const { caller, callee } = await pair();
     const call = await caller.call("bob");
     const far = (await callee.incoming()).call;
