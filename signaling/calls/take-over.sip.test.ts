@@ -13,7 +13,7 @@ let redisServer: RedisServer;
 let redis: RedisConnection;
 let media: ScriptedMedia;
 let processes: SignalingProcess[] = [];
-let phones: Phone[] = [];
+const phones: Phone[] = [];
 let sipPort = 0;
 
 beforeEach(async () => {
