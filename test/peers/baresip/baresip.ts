@@ -31,6 +31,8 @@ export interface BaresipEvent {
   readonly [field: string]: unknown;
 }
 
+const START_ATTEMPTS = 3;
+
 /** baresip 1.0 (Debian) without a sound card: speaks a WAV file, records what it hears, obeys over its control socket. */
 export class Baresip {
   /** Everything that happened, oldest first. */
@@ -51,8 +53,17 @@ export class Baresip {
     child.stderr?.on("data", take);
   }
 
-  /** Starts it and waits until it can be told what to do. */
+  /** Starts it and waits until it can be told what to do. A port that another took meanwhile costs one more try. */
   static async start(options: BaresipOptions): Promise<Baresip> {
+    for (let attempt = 1; ; attempt++) {
+      const phone = await Baresip.#spawn(options);
+      if (typeof phone !== "string") return phone;
+      if (attempt === START_ATTEMPTS) throw new Error(`baresip did not start\n${phone}`);
+    }
+  }
+
+  /** The started phone, or the log of one that ended at once. */
+  static async #spawn(options: BaresipOptions): Promise<Baresip | string> {
     const dir = await mkdtemp(join(tmpdir(), "crossband-baresip-"));
     const control = await freeTcpPort();
     await writeConfig(dir, options, control);
@@ -63,8 +74,9 @@ export class Baresip {
       });
     });
     const phone = new Baresip(child, dir);
-    await Promise.race([phone.#connect(control), failed]);
-    return phone;
+    if (await Promise.race([phone.#connect(control), failed])) return phone;
+    await phone.stop();
+    return phone.log();
   }
 
   /** Resolves once it is registered; throws with its log when it is refused. It may have been before we could listen: the log knows. */
@@ -175,7 +187,7 @@ export class Baresip {
   }
 
   /** Its control socket opens a moment after its start. */
-  async #connect(port: number): Promise<void> {
+  async #connect(port: number): Promise<boolean> {
     for (let attempt = 0; attempt < 100; attempt++) {
       const socket = await tryConnect(port);
       if (socket) {
@@ -187,12 +199,12 @@ export class Baresip {
             this.#receive(text);
           }),
         );
-        return;
+        return true;
       }
       if (this.#child.exitCode !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    throw new Error(`baresip did not start\n${this.log()}`);
+    return false;
   }
 
   #receive(text: string): void {
