@@ -43,7 +43,7 @@ describe("ids that name their record", () => {
   it.each([
     "",
     "abc",
-    `${call}`,
+    call,
     `${call}.`,
     `${call}.x`,
     `${call}.12345`,

@@ -21,7 +21,7 @@ function setUp() {
     fired,
     running: () => running,
     now: () => nowMs,
-    advance(ms: number) {
+    advance: (ms: number) => {
       nowMs += ms;
       wheel.turn();
     },
