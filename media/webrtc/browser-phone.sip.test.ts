@@ -16,7 +16,7 @@ import { joinBrowser } from "./testing/browser-member.ts";
 import { typicalToneDb } from "./testing/typical-tone.ts";
 
 const RATE = 8_000;
-/** Opus keeps less of the waveform than G.711, and other speech correlates below 0.3. */
+/** Opus keeps less of the waveform than G.711; other speech correlates below 0.3. */
 const SPEECH_ALIKE = 0.5;
 let browser: TestBrowser;
 let media: MediaFixture;
@@ -66,7 +66,7 @@ describe("a browser and a phone in a half-duplex group", () => {
     await Promise.all([phone.leave(), member.leave()]);
   });
 
-  it("understand each other: speech is the same waveform both ways", { retry: 2 }, async () => {
+  it("understand each other: the same speech arrives both ways", async () => {
     const group = halfDuplex("bp-speech");
     const phone = await joinPhone(media, group, "bob");
     const member = await joinBrowser(media, browser, group, "alice");
@@ -74,7 +74,7 @@ describe("a browser and a phone in a half-duplex group", () => {
     expect(await member.press("h1")).toBe("granted");
     const from = Date.now();
     await playSamples(page, speechSample(), RATE);
-    await wait(500);
+    await wait(1_000);
     expect(speechCorrelation(speechSample(), phone.rtp.heard.since(from), RATE)).toBeGreaterThan(
       SPEECH_ALIKE,
     );
@@ -89,7 +89,7 @@ describe("a browser and a phone in a half-duplex group", () => {
     });
     await startCapture(page);
     await phone.rtp.play(sampleSource(speechSample()));
-    await wait(500);
+    await wait(1_000);
     const { samples, rate } = await stopCapture(page);
     expect(speechCorrelation(speechSample(), atRate(samples, rate, RATE), RATE)).toBeGreaterThan(
       SPEECH_ALIKE,

@@ -1,4 +1,4 @@
-import type { GroupPolicy } from "#common/media-control.ts";
+import { FLOOR_LEASE_MS, type GroupPolicy } from "#common/media-control.ts";
 import type { MediaFixture } from "#media/testing/media-fixture.ts";
 import type { TestBrowser } from "#test/peers/browser/browser.ts";
 import { waitForConnection } from "#test/peers/browser/media.ts";
@@ -33,14 +33,23 @@ export async function joinBrowser(
   const sdp = await peer.answer(description.sdp, options);
   await media.put(leg, { revision: 1, group, member, description: { type: "answer", sdp } });
   await waitForConnection(peer.page);
-  const floor = async (hold: string, action: "request" | "release") =>
+  const floor = async (hold: string, action: "request" | "renew" | "release") =>
     (await media.floor({ group: group.id, leg, hold, action })).outcome;
+  let renewing: NodeJS.Timeout | undefined;
   return {
     leg,
     peer,
-    press: (hold) => floor(hold, "request"),
-    release: (hold) => floor(hold, "release"),
+    press(hold) {
+      // A grant is a lease: a console renews it for as long as its key is held.
+      renewing = setInterval(() => void floor(hold, "renew").catch(() => undefined), FLOOR_LEASE_MS / 3);
+      return floor(hold, "request");
+    },
+    release(hold) {
+      clearInterval(renewing);
+      return floor(hold, "release");
+    },
     async leave() {
+      clearInterval(renewing);
       await media.remove(leg);
       await peer.page.context().close();
     },
