@@ -110,6 +110,10 @@ export const configSchema = z.strictObject({
         reason:
           "which of the two challenges comes first; SIPp, SIP.js and many phones read the first alone and know only MD5",
       }),
+      md5OnlyAgents: field(z.array(z.string()).default(["baresip v1.0"]), {
+        reason:
+          "beginnings of User-Agent headers of phones that give up when a challenge they do not know stands beside the one they do; they are offered MD5 alone",
+      }),
       emergencyGroup: field(z.string().optional(), {
         reason: "talk group that urn:service:sos reaches; without it such calls get 404",
       }),

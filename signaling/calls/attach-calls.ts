@@ -45,7 +45,7 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   }); // prettier-ignore
   const bindings = (user: string) => fetchBindings(redis, user);
   const authenticator = createAuthenticator({
-    secret, clock, bindings, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite, firstDigest: config.sip.firstDigest,
+    secret, clock, bindings, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite, firstDigest: config.sip.firstDigest, md5OnlyAgents: config.sip.md5OnlyAgents,
   }); // prettier-ignore
   const media = createMediaClient(rpc, createPlacement(redis, clock), log);
   const unbind = (user: string, key: string, expiresAtMs: number) =>

@@ -31,7 +31,7 @@ const bindingAt = (flow: Flow): Binding => ({
 
 const authenticator = (bound: Flow[] = [], challengeInvite: "unregistered" | "always" = "unregistered") =>
   createAuthenticator({
-    secret: "s", clock, limit: createFailureLimit(clock), challengeInvite, firstDigest: "SHA-256",
+    secret: "s", clock, limit: createFailureLimit(clock), challengeInvite, firstDigest: "SHA-256", md5OnlyAgents: ["baresip v1.0"],
     user: (id) => Promise.resolve(id === "alice" ? alice : undefined),
     bindings: () => Promise.resolve(bound.map(bindingAt)),
   }); // prettier-ignore
@@ -99,6 +99,17 @@ describe("who is calling", () => {
     ).toEqual(["SHA-256", "MD5"]);
   });
 
+  it("asks a telephone with MD5 alone that is known to give up at a second challenge", async () => {
+    const asked = await authenticator().identify(
+      invite("User-Agent: baresip v1.0.0 (x86_64/linux)"),
+      desk,
+      own,
+    );
+    expect(
+      asked.outcome === "refused" && asked.headers.map(([, value]) => /algorithm=([\w-]+)/.exec(value)?.[1]),
+    ).toEqual(["MD5"]);
+  });
+
   it("is whoever the credentials name, whatever From says", async () => {
     const message = invite(credentials(), "sip:chief@crossband.test");
     expect(await authenticator().identify(message, desk, own)).toMatchObject({
@@ -150,6 +161,7 @@ describe("who is calling", () => {
       limit,
       challengeInvite: "always",
       firstDigest: "SHA-256",
+      md5OnlyAgents: ["baresip v1.0"],
       user: () => Promise.resolve(alice),
       bindings: () => Promise.resolve([]),
     });

@@ -27,6 +27,8 @@ export interface AuthenticatorOptions {
   readonly challengeInvite: "unregistered" | "always";
   /** The challenge on top: the one that clients take which read no further (RFC 8760 §2.4). */
   readonly firstDigest: Algorithm;
+  /** Beginnings of User-Agent headers whose phones must be offered MD5 alone. */
+  readonly md5OnlyAgents: readonly string[];
 }
 
 export interface Authenticator {
@@ -52,7 +54,9 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const status = proxy ? 407 : 401;
     // Browsers run SIP.js, which of several challenges sees the last alone, and knows no other than MD5.
     const browser = source.transport === "ws" || source.transport === "wss";
-    const offered = browser ? (["MD5"] as const) : byPreference(options.firstDigest);
+    const agent = message.header("user-agent") ?? "";
+    const simple = browser || options.md5OnlyAgents.some((beginning) => agent.startsWith(beginning));
+    const offered = simple ? (["MD5"] as const) : byPreference(options.firstDigest);
     const ask = (cause: "no-credentials" | "stale" | "wrong" | "malformed"): Identity => ({
       outcome: "refused", cause, status,
       headers: challenges(own.domain, secret, now, cause === "stale", offered).map((value) => [proxy ? "Proxy-Authenticate" : "WWW-Authenticate", value] as const),
