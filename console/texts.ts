@@ -70,7 +70,6 @@ export const texts = {
     refused: "REFUSED",
     cut: "CUT",
     limit: "LIMIT",
-    receiving: "Receiving",
     muted: "MUTED",
     listenOnly: "Listen only",
     noLink: "NO LINK",
@@ -79,6 +78,7 @@ export const texts = {
     microphoneMuted: "Mic muted",
     talking: (count: number) => `${count} talking`,
     was: (name: string, ago: string) => `was ${name}, ${ago}`,
+    isTalkingNow: "Talking",
     isTalking: (name: string) => `${name} talking`,
   },
   refusal: {

@@ -37,9 +37,10 @@ export async function startBrowser() {
     /** A page that loses the focus as a real one does; Playwright keeps every page focused otherwise. */
     async open(url: string): Promise<Page> {
       const page = await context.newPage();
+      await page.goto(url);
       const devtools = await context.newCDPSession(page);
       await devtools.send("Emulation.setFocusEmulationEnabled", { enabled: false });
-      await page.goto(url);
+      await page.bringToFront();
       return page;
     },
     async close(): Promise<void> {

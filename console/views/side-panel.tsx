@@ -73,7 +73,7 @@ function GroupPeople({ group, named }: { readonly group: GroupState; readonly na
                   <Video aria-label={texts.side.cameraOn} role="img" size={15} />
                 </span>
               )}
-              {talking.includes(leg) && <span className="badge talking">{texts.state.receiving}</span>}
+              {talking.includes(leg) && <span className="badge talking">{texts.state.isTalkingNow}</span>}
             </li>
           );
         })}
