@@ -38,6 +38,8 @@ export interface EngineOptions {
 const SWEEP_MS = 5_000;
 /** Wheel name of that; call ids are longer. */
 const SWEEP = "sweep";
+/** When a deadline could not be dealt with, it is tried again after so long, in ms. */
+const RETRY_MS = 1_000;
 /** How long `close` waits for steps under way, in ms. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -237,10 +239,12 @@ export class Engine implements SipPort {
 
   /** The record is read anew: the ACK or response that makes a retransmission idle may have met another instance. */
   private wake(call: CallId, atMs: number): void {
-    this.start({
-      call,
-      read: "reload",
-      decide: (draft) => (draft.record.worker === this.options.instance ? wake(draft, atMs - 1) : undefined),
+    const decide = (draft: Draft) =>
+      draft.record.worker === this.options.instance ? wake(draft, atMs - 1) : undefined;
+    this.runner.run({ call, read: "reload", decide }).catch((error: unknown) => {
+      this.options.log.warn({ error, call }, "deadline not dealt with");
+      // Redis is away: what is due stays due.
+      if (!this.closed) this.wheel.arm(call, this.now() + RETRY_MS);
     });
   }
 }
