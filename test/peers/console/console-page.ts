@@ -73,7 +73,7 @@ export class ConsolePage {
   /** Opens or shuts the microphone in a full-duplex group. */
   async toggleMicrophone(): Promise<void> {
     await this.strip()
-      .getByRole("button", { name: /^Mute my microphone/ })
+      .getByRole("button", { name: /^Mute mic on/ })
       .click();
   }
 
