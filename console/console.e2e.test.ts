@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -14,6 +13,7 @@ import { startTestApi, type TestApi } from "#api/testing/start-test-api.ts";
 import { announceInstance } from "#state/instance/instance.ts";
 import { groupChannel } from "#state/talk-group/talk-group.keys.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { accessibilityFaults } from "./testing/accessibility.ts";
 import { startFakeSignaling } from "./testing/fake-signaling.ts";
 import { buildConsole, startBrowser } from "./testing/start-page.ts";
 
@@ -129,6 +129,20 @@ describe("signing in", () => {
     await signIn("wrong");
     await page.getByText("User or password is wrong.").waitFor();
     await join();
+  });
+
+  it("works without a microphone and says what to do about it", async () => {
+    const other = await startBrowser([]);
+    try {
+      page = await other.open(api.http);
+      await signIn();
+      await page.getByText("The browser blocks the microphone for this site.").waitFor();
+      await page.getByRole("button", { name: "Retry" }).waitFor();
+      await strip().getByRole("button", { name: /^Join/ }).click();
+      await strip().and(page.locator('[data-call="in"]')).waitFor();
+    } finally {
+      await other.close();
+    }
   });
 
   it("says so when a group refuses the call", async () => {
@@ -305,20 +319,7 @@ describe("what the operator sees", () => {
     await join();
     await floorTaken();
     await stateOf("receiving");
-    const axe = readFileSync(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
-    // The page's own policy forbids foreign scripts, so the checker comes in through the debugger.
-    await page.evaluate(axe);
-    const violations = await page.evaluate(async () => {
-      const { axe } = window as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> };
-      };
-      return (await axe.run()).violations.map(({ id, impact, nodes }) => ({
-        id,
-        impact,
-        html: nodes[0]?.html,
-      }));
-    });
-    expect(violations.filter(({ impact }) => impact === "serious" || impact === "critical")).toEqual([]);
+    expect(await accessibilityFaults(page)).toEqual([]);
     for (const [name, width, height] of [
       ["desktop", 1920, 1080],
       ["laptop", 1366, 768],

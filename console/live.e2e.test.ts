@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
+import { accessibilityFaults } from "./testing/accessibility.ts";
 import { buildConsole, startBrowser } from "./testing/start-page.ts";
 
 const provision = `
@@ -82,7 +83,9 @@ describe("two consoles in a half-duplex group", () => {
     await state(bob, "fire-1", "busy");
     await bob.getByText("Fire Dispatch 1 is busy: Alice Rivera is talking.").first().waitFor();
     await alice.screenshot({ path: "test-results/console-on-air.png" });
+    expect(await accessibilityFaults(alice)).toEqual([]);
     await bob.screenshot({ path: "test-results/console-busy.png" });
+    expect(await accessibilityFaults(bob)).toEqual([]);
     await bob.keyboard.up("F8");
     await alice.keyboard.up("F8");
     await state(bob, "fire-1", "selected");
@@ -103,6 +106,7 @@ describe("two consoles in a half-duplex group", () => {
     await join(bob, "fire-2");
     await join(bob, "command");
     await bob.screenshot({ path: "test-results/console-video.png" });
+    expect(await accessibilityFaults(bob)).toEqual([]);
     await strip(alice, "fire-1").getByRole("button", { name: "Camera on Fire Dispatch 1" }).click();
     await tile.waitFor({ state: "detached" });
   });
@@ -115,6 +119,7 @@ describe("two consoles in a half-duplex group", () => {
     await bob.keyboard.down("F8");
     await state(bob, "fire-2", "queued");
     await bob.screenshot({ path: "test-results/console-queued.png" });
+    expect(await accessibilityFaults(bob)).toEqual([]);
     await alice.keyboard.up("F8");
     await state(bob, "fire-2", "on-air");
     await bob.keyboard.up("F8");
@@ -132,7 +137,31 @@ describe("two consoles on an open line", () => {
     await state(alice, "command", "open-microphone");
     expect(await meterPeak(bob, "command")).toBeGreaterThan(0.3);
     await alice.screenshot({ path: "test-results/console-open-line.png" });
+    expect(await accessibilityFaults(alice)).toEqual([]);
     await mute.click();
+  });
+});
+
+describe("a console whose api and signaling processes are killed", () => {
+  it("comes back by itself, talks again, and leaves its group in good order", async () => {
+    for (const page of [alice, bob]) await strip(page, "fire-1").locator(".strip-head").click();
+    const victims = crossband.reread().processes.filter(({ role }) => role === "api" || role === "signaling");
+    for (const { pid } of victims.slice(0, 2)) process.kill(pid, "SIGKILL");
+    for (const { pid, role } of victims.slice(2)) if (role === "api") process.kill(pid, "SIGKILL");
+    await crossband.until(({ processes }) =>
+      victims.every(({ pid, role }) => role !== "api" || processes.every((now) => now.pid !== pid)),
+    );
+    for (const page of [alice, bob]) await page.locator('.link-badge[data-link="live"]').waitFor();
+    await alice.keyboard.down("F8");
+    await state(alice, "fire-1", "on-air");
+    await state(bob, "fire-1", "receiving");
+    expect(await meterPeak(bob, "fire-1")).toBeGreaterThan(0.3);
+    await alice.keyboard.up("F8");
+    await strip(alice, "fire-2")
+      .getByRole("button", { name: /^Leave/ })
+      .click();
+    await strip(alice, "fire-2").and(alice.locator('[data-call="out"]')).waitFor();
+    await expect.poll(() => strip(bob, "fire-2").locator(".people").innerText()).toContain("1");
   });
 });
 

@@ -142,6 +142,8 @@ export const texts = {
     refused: "Release",
     key: (keys: string) => `Key ${keys}`,
     ready: "Ready",
+    heard: (groups: string) => `${groups} hears you.`,
+    keepHolding: (position: number) => `Place ${position} in the queue. Keep holding to wait your turn.`,
     noMicrophone: "No microphone",
   },
   side: {

@@ -11,6 +11,7 @@ import { startSipPhone } from "../transport/sip/sip-phone.ts";
 import { createCallControl } from "./call-control.ts";
 import { createConsoleStore, type ConsoleStore } from "./console-store.ts";
 import { createEventControl } from "./event-control.ts";
+import { createSilenceWatch } from "./silence-watch.ts";
 import { createTalkControl } from "./talk-control.ts";
 
 /** What the views may ask for. */
@@ -38,10 +39,6 @@ export interface Console {
 
 /** A lost connection shows after this long: most come back sooner. In ms. */
 const OFFLINE_AFTER_MS = 3_000;
-/** On air without a sound for this long means a muted headset. In seconds of ticks. */
-const SILENT_TICKS = 3;
-/** A level that speech passes and the noise of a muted input does not. */
-const SILENCE = 0.08;
 
 /** Everything behind the page: no React in here, so that a view that fails takes no voice with it. */
 export function createConsole(): Console {
@@ -55,7 +52,6 @@ export function createConsole(): Console {
   let ticker: Worker | undefined;
   let microphoneTrack: MediaStreamTrack | undefined;
   let offline: ReturnType<typeof setTimeout> | undefined;
-  let silentTicks = 0;
   let microphoneProblem: string | undefined;
 
   const talk = createTalkControl({
@@ -131,14 +127,16 @@ export function createConsole(): Console {
     phone?.probe();
   };
 
-  const onTick = (): void => {
-    talk.tick();
-    const onAir = Object.values(store.getState().groups).some((group) => group.talk.name === "granted");
-    const silent = onAir && (desk?.microphoneLevel() ?? 0) < SILENCE && microphoneTrack !== undefined;
-    silentTicks = silent ? silentTicks + 1 : 0;
-    if (silentTicks === SILENT_TICKS) store.notify("problem", texts.microphone.silent);
-    if (!silent) store.retract(texts.microphone.silent);
-  };
+  const silence = createSilenceWatch(
+    () => desk?.microphoneLevel() ?? 0,
+    (silent) => {
+      if (silent && microphoneTrack) store.notify("problem", texts.microphone.silent);
+      else store.retract(texts.microphone.silent);
+    },
+  );
+  store.subscribe(({ groups }) => {
+    silence.watch(Object.values(groups).some((group) => group.talk.name === "granted"));
+  });
 
   const start = (opened: Session, password: string): void => {
     session = opened;
@@ -173,7 +171,7 @@ export function createConsole(): Console {
     );
     stopInput = listenForPtt({ dispatch: talk.dispatch, selected: () => store.getState().selected });
     ticker = new Worker(new URL("./tick.worker.ts", import.meta.url), { type: "module" });
-    ticker.onmessage = onTick;
+    ticker.onmessage = talk.tick;
     for (const type of ["online", "focus"] as const) window.addEventListener(type, probe);
     document.addEventListener("visibilitychange", probe);
     window.addEventListener("pagehide", leavePage);

@@ -15,7 +15,6 @@ const browserArguments = [
   "--disable-component-update",
   "--disable-sync",
   "--use-fake-device-for-media-stream",
-  "--use-fake-ui-for-media-stream",
   "--autoplay-policy=user-gesture-required",
 ];
 
@@ -24,7 +23,10 @@ export async function buildConsole(): Promise<void> {
   await build({ root: fileURLToPath(new URL("..", import.meta.url)), logLevel: "error" });
 }
 
-export async function startBrowser() {
+/** @param permissions what the operator allows when the browser asks */
+export async function startBrowser(
+  permissions: readonly ("microphone" | "camera")[] = ["microphone", "camera"],
+) {
   const profile = await mkdtemp(join(tmpdir(), "crossband-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
@@ -32,6 +34,7 @@ export async function startBrowser() {
     args: browserArguments,
     viewport: { width: 1366, height: 768 },
   });
+  await context.grantPermissions([...permissions]);
   return {
     context,
     /** A page that loses the focus as a real one does; Playwright keeps every page focused otherwise. */

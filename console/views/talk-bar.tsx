@@ -34,13 +34,8 @@ export function TalkBar() {
     .find((text) => text !== undefined);
   const names = shown.map((group) => group.card.name).join(", ");
   const since = keyed.flatMap(({ talk }) => (talk.name === "granted" ? [talk.sinceMs] : []))[0];
-  const status =
-    problem ??
-    (microphone === "failed" || microphone === "gone"
-      ? texts.talkBar.noMicrophone
-      : selected.length > 0 || keyed.length > 0
-        ? texts.talkBar.ready
-        : texts.refusal.nothingSelected);
+  const silent = microphone === "failed" || microphone === "gone";
+  const status = problem ?? (silent ? texts.talkBar.noMicrophone : statusOf(look, names, keyed));
   return (
     <footer className="talk-bar" data-talk-state={look} aria-label={texts.talkBar.heading}>
       <div className="talk-target">
@@ -72,6 +67,14 @@ function lookOf(keyed: readonly GroupState[]): TalkLook {
   if (names.includes("queued")) return "queued";
   if (names.includes("asking")) return "asking";
   return names.length > 0 ? "refused" : "idle";
+}
+
+/** What the press means now, in words. */
+function statusOf(look: TalkLook, names: string, keyed: readonly GroupState[]): string {
+  if (names === "") return texts.refusal.nothingSelected;
+  if (look === "on-air") return texts.talkBar.heard(names);
+  const queued = keyed.map(({ talk }) => talk).find((talk) => talk.name === "queued");
+  return queued ? texts.talkBar.keepHolding(queued.position) : texts.talkBar.ready;
 }
 
 const wordOf = (look: TalkLook): string =>
