@@ -13,9 +13,9 @@ import { startTestApi, type TestApi } from "#api/testing/start-test-api.ts";
 import { announceInstance } from "#state/instance/instance.ts";
 import { groupChannel } from "#state/talk-group/talk-group.keys.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
-import { accessibilityFaults } from "./testing/accessibility.ts";
-import { startFakeSignaling } from "./testing/fake-signaling.ts";
-import { buildConsole, startBrowser } from "./testing/start-page.ts";
+import { accessibilityFaults } from "#test/peers/console-page/accessibility.ts";
+import { startFakeSignaling } from "#test/peers/console-page/fake-signaling.ts";
+import { buildConsole, startBrowser } from "#test/peers/console-page/start-page.ts";
 
 /** The console in a browser, against the real api with a media process and a signaling process that a test plays. */
 let redis: RedisServer;
@@ -238,7 +238,7 @@ describe("a press that could stay open", () => {
         await page.bringToFront();
       },
     ],
-    ["Escape", () => page.keyboard.press("Escape")],
+    ["Escape is pressed", () => page.keyboard.press("Escape")],
     [
       "Ctrl is down at the release",
       async () => {
@@ -256,9 +256,8 @@ describe("a press that could stay open", () => {
       },
     ],
     [
-      "the network is gone",
+      "the page is about to go",
       async () => {
-        await page.context().setOffline(false);
         await page.evaluate(() => {
           window.dispatchEvent(new Event("pagehide"));
         });

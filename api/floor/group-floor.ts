@@ -3,7 +3,8 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { FloorAnswer, FloorRequest, GroupSnapshot } from "#common/media-control.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
 import type { Rpc } from "#state/rpc/rpc.ts";
-import { groupSnapshotKey, placementKey } from "#state/talk-group/talk-group.keys.ts";
+import { findPlacement } from "#state/talk-group/place-group.ts";
+import { groupSnapshotKey } from "#state/talk-group/talk-group.keys.ts";
 
 /** Asks the media process that carries a group. */
 export interface GroupFloor {
@@ -21,10 +22,10 @@ const TRIES = 2;
 export function createGroupFloor(redis: RedisConnection, rpc: Rpc): GroupFloor {
   const ask = async (group: string, call: (instance: string) => Promise<unknown>): Promise<unknown> => {
     for (let attempt = 1; ; attempt++) {
-      const instance = await findMedia(redis, group);
-      if (instance === undefined) return undefined;
+      const placement = await findPlacement(redis, group);
+      if (!placement) return undefined;
       try {
-        return await call(instance);
+        return await call(placement.instance);
       } catch (error) {
         if (!isTimeout(error) || attempt >= TRIES) throw error;
       }
@@ -59,9 +60,3 @@ export function createGroupFloor(redis: RedisConnection, rpc: Rpc): GroupFloor {
 
 const isTimeout = (error: unknown): boolean =>
   error instanceof CrossbandError && error.code === ErrorCode.RpcTimeout;
-
-/** The media process that a group is placed on. */
-async function findMedia(redis: RedisConnection, group: string): Promise<string | undefined> {
-  const text = await redis.get(placementKey(group));
-  return text === null ? undefined : (JSON.parse(text) as { instance: string }).instance;
-}

@@ -7,7 +7,7 @@ interface Axe {
 
 /** The serious and critical faults that axe finds on a page as it is now. */
 export async function accessibilityFaults(page: Page): Promise<{ id: string; html: string | undefined }[]> {
-  const axe = readFileSync(new URL("../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+  const axe = readFileSync(new URL("../../../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
   // The page's own policy forbids foreign scripts, so the checker comes in through the debugger.
   await page.evaluate(axe);
   return page.evaluate(async () => {

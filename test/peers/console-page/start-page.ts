@@ -20,7 +20,7 @@ const browserArguments = [
 
 /** Builds the console, as the api serves it. */
 export async function buildConsole(): Promise<void> {
-  await build({ root: fileURLToPath(new URL("..", import.meta.url)), logLevel: "error" });
+  await build({ root: fileURLToPath(new URL("../../../console", import.meta.url)), logLevel: "error" });
 }
 
 /** @param permissions what the operator allows when the browser asks */
