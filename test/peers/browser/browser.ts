@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { chromium, type BrowserContext, type Page } from "playwright-core";
 import { installMedia } from "./media.ts";
 
@@ -40,6 +43,25 @@ export async function openBrowser(): Promise<TestBrowser> {
     close: async () => {
       for (const session of sessions) await session.close().catch(() => undefined);
       await browser.close();
+    },
+  };
+}
+
+/** Starts Chromium with one window whose tabs take the focus from each other, as a person's do. */
+export async function openWindow(): Promise<TestBrowser> {
+  const profile = await mkdtemp(join(tmpdir(), "crossband-window-"));
+  const window = await chromium.launchPersistentContext(profile, {
+    executablePath: EXECUTABLE,
+    headless: true,
+    args: FLAGS,
+    permissions: ["microphone", "camera"],
+  });
+  await installMedia(window);
+  return {
+    openPage: () => window.newPage(),
+    close: async () => {
+      await window.close();
+      await rm(profile, { recursive: true, force: true });
     },
   };
 }

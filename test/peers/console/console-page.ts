@@ -34,10 +34,11 @@ export class ConsolePage {
     page.setDefaultTimeout(PATIENCE_MS);
     const console = new ConsolePage(page, at.group);
     await installEars(page, 0, console.heard);
+    await page.goto(at.http);
     // Playwright keeps every page focused by itself; an operator's browser does not.
     const debug = await page.context().newCDPSession(page);
     await debug.send("Emulation.setFocusEmulationEnabled", { enabled: false });
-    await page.goto(at.http);
+    await page.bringToFront();
     await page.getByLabel("User").fill(at.user);
     await page.getByLabel("Password").fill(at.password);
     await page.getByRole("button", { name: "Go on duty" }).click();
@@ -106,6 +107,6 @@ export class ConsolePage {
   }
 
   close(): Promise<void> {
-    return this.page.context().close();
+    return this.page.close();
   }
 }
