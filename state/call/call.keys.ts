@@ -29,7 +29,3 @@ export const dueKeys: readonly string[] = Array.from({ length: BUCKETS }, (_, bu
 export const controlDueKeys: readonly string[] = Array.from({ length: BUCKETS }, (_, bucket) =>
   keyIn(bucket, dueName("control")),
 );
-/** The stream of call detail records of each bucket, in order. */
-export const cdrKeys: readonly string[] = Array.from({ length: BUCKETS }, (_, bucket) =>
-  keyIn(bucket, "cdr"),
-);

@@ -10,7 +10,6 @@ interface TestMedia {
   playSamples(sound: { samples: number[]; rate: number }): Promise<void>;
   hush(): void;
   framesDecoded(peer: number): Promise<Record<string, number>>;
-  packetsSent(peer: number): Promise<number>;
   connectionState(peer: number): string;
   peerCount(): number;
 }
@@ -94,20 +93,9 @@ export async function stopCapture(page: Page, peer = 0): Promise<Heard> {
   };
 }
 
-/** What the page hears in the next `ms`. */
-export async function captureRemoteAudio(page: Page, ms: number, peer = 0): Promise<Heard> {
-  await startCapture(page, peer);
-  await page.waitForTimeout(ms);
-  return stopCapture(page, peer);
-}
-
 /** Video frames decoded so far, by mid. */
 export const framesDecoded = (page: Page, peer = 0): Promise<Record<string, number>> =>
   page.evaluate((index) => testMedia.framesDecoded(index), peer);
-
-/** Audio packets sent so far. */
-export const packetsSent = (page: Page, peer = 0): Promise<number> =>
-  page.evaluate((index) => testMedia.packetsSent(index), peer);
 
 /** Resolves when a line has decoded `count` more frames than now. */
 export async function waitForFrames(

@@ -156,11 +156,6 @@
     },
     connectionState: (index) => peerAt(index).connection.connectionState,
     peerCount: () => peers.length,
-    async packetsSent(index) {
-      for (const [, entry] of await peerAt(index).connection.getStats())
-        if (entry.type === "outbound-rtp" && entry.kind === "audio") return entry.packetsSent;
-      return 0;
-    },
   };
 
   // Remote audio is decoded only while something plays it.
