@@ -166,7 +166,7 @@ export const configSchema = z.strictObject({
         reason: "UDP ports for RTP and WebRTC, FROM-TO",
       }),
       threads: field(count.min(1).max(64).optional(), {
-        reason: "audio threads of one media process; default one for each core, at most 4",
+        reason: "audio threads of one media process; default one for each core but one, at most 4",
       }),
       silentLegSeconds: field(count.min(10).max(86_400).default(600), {
         unit: "s",

@@ -26,7 +26,7 @@ export async function startMedia(context: RoleContext): Promise<RoleHandle> {
     config,
     log,
     instance,
-    count: config.media.threads ?? Math.min(availableParallelism(), 4),
+    count: config.media.threads ?? Math.max(1, Math.min(availableParallelism() - 1, 4)),
     news: (news) => {
       publisher.take(news);
     },

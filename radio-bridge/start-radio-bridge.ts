@@ -2,7 +2,7 @@ import { networkInterfaces } from "node:os";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import { directoryChannel } from "#state/directory/directory.keys.ts";
-import { listInstances } from "#state/instance/instance.ts";
+import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { CHANNEL_RENEW_MS } from "#state/radio-channel/claim-channel.ts";
 import { startRpc } from "#state/rpc/rpc.ts";
@@ -58,7 +58,7 @@ export async function startRadioBridge(context: RoleContext): Promise<RoleHandle
   const check = exclusive(
     async () => {
       if (stopped || served.size === 0) return;
-      const media = (await listInstances(redis)).filter(({ role }) => role === "media");
+      const media = (await knownInstances(redis)).filter(({ role }) => role === "media");
       served.check(new Set(media.map((card) => card.instance)));
     },
     log,

@@ -1,12 +1,18 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { collectDefaultMetrics, Registry } from "prom-client";
 import type { RoleHandle } from "#state/instance/role.ts";
+
+/** How often the event loop's delay is sampled, in ms: often enough to see a stall, seldom enough for an idle process to rest. */
+const LOOP_SAMPLE_MS = 1_000;
 
 /** Serves `/metrics` and `/healthz` of one process on a free port; api gathers them through the instance card. */
 export async function serveMetrics(
   host: string,
   handle: Pick<RoleHandle, "metrics">,
 ): Promise<{ address: string; close(): void }> {
+  const own = new Registry();
+  collectDefaultMetrics({ register: own, eventLoopMonitoringPrecision: LOOP_SAMPLE_MS });
   const server = createServer((request, response) => {
     if (request.url === "/healthz") {
       response.writeHead(200, { "content-type": "text/plain" }).end("ok\n");
@@ -16,8 +22,8 @@ export async function serveMetrics(
       response.writeHead(404).end();
       return;
     }
-    handle.metrics().then(
-      (text) => response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(text),
+    Promise.all([own.metrics(), handle.metrics()]).then(
+      (parts) => response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(parts.join("")),
       () => response.writeHead(500).end(),
     );
   });

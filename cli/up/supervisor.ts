@@ -43,6 +43,23 @@ const STOP_LIMIT_MS = 12_000;
 /** A process that dies this often before it was ever ready has a fault that a restart does not cure. */
 const HOPELESS_DEATHS = 4;
 
+/**
+ * A young generation that fits the role: the garbage collector fills whatever it is given before it looks for garbage, so
+ * that a process which idles most of the time would keep tens of MB of it.
+ */
+const YOUNG_MB: Readonly<Record<Role, number>> = {
+  signaling: 4,
+  edge: 4,
+  media: 2,
+  "radio-bridge": 1,
+  api: 1,
+};
+
+const nodeFlagsOf = (role: Role): string[] => [
+  "--disable-warning=ExperimentalWarning",
+  `--max-semi-space-size=${YOUNG_MB[role]}`,
+];
+
 /** @param onChange called when the set of running processes has changed and all of them are ready */
 export function supervise(plans: readonly ProcessPlan[], log: Logger, onChange: () => void): Supervisor {
   const slots: Slot[] = plans.map((plan) => ({ plan, deaths: 0, startedAt: 0 }));
@@ -52,7 +69,7 @@ export function supervise(plans: readonly ProcessPlan[], log: Logger, onChange: 
   const start = (slot: Slot): void => {
     const { plan } = slot;
     slot.startedAt = Date.now();
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", PROGRAM, plan.role], {
+    const child = spawn(process.execPath, [...nodeFlagsOf(plan.role), PROGRAM, plan.role], {
       env: { ...process.env, ...plan.environment, CROSSBAND_INSTANCE: plan.name },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       // A Ctrl-C in the terminal reaches the supervisor only; it then stops the roles in order.

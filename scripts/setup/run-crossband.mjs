@@ -18,7 +18,8 @@ export function crossbandEnvironment(root) {
 
 /** Starts `node ...args`, hands signals on, and ends with the child's exit code. */
 export function runInOurPlace(root, args) {
-  const child = spawn(nodeBinary(root), args, {
+  // The supervisor and the commands are small: a small young generation keeps them so.
+  const child = spawn(nodeBinary(root), ["--max-semi-space-size=1", ...args], {
     stdio: "inherit",
     env: crossbandEnvironment(root),
   });

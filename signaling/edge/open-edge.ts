@@ -1,6 +1,6 @@
 import { Gauge, Registry } from "prom-client";
 import { startRpc, type Rpc, type RpcHandler } from "#state/rpc/rpc.ts";
-import { listInstances } from "#state/instance/instance.ts";
+import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext } from "#state/instance/role.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { Engine } from "./engine/engine.ts";
@@ -70,7 +70,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
         redis,
         log,
         metrics,
-        listInstances: () => listInstances(redis),
+        listInstances: () => knownInstances(redis),
         adopt: (call, alive) => engine.adopt(call, alive),
       });
       return listeners;

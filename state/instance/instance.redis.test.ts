@@ -5,6 +5,7 @@ import { instanceLeases } from "./instance.keys.ts";
 import {
   announceInstance,
   clusterSecret,
+  knownInstances,
   listInstances,
   withdrawInstance,
   type InstanceCard,
@@ -47,6 +48,23 @@ describe("instances", () => {
     await announceInstance(redis, card("left-1"));
     await withdrawInstance(redis, card("left-1"));
     expect(await listed("left-")).toEqual([]);
+  });
+
+  it("remembers who was alive at the last renewal, so that looking often asks nothing", async () => {
+    const own = connect(process.env["REDIS_URL"] ?? "", { log: silent });
+    await announceInstance(redis, card("peer-1"));
+    await announceInstance(own, card("self-1"));
+    const known = (await knownInstances(own)).map(({ instance }) => instance);
+    expect(known).toEqual(expect.arrayContaining(["peer-1", "self-1"]));
+    own.disconnect();
+    await expect(knownInstances(own)).resolves.toHaveLength(known.length);
+  });
+
+  it("asks when this connection has not renewed", async () => {
+    await announceInstance(redis, card("other-1"));
+    const stranger = connect(process.env["REDIS_URL"] ?? "", { log: silent });
+    expect((await knownInstances(stranger)).map(({ instance }) => instance)).toContain("other-1");
+    stranger.disconnect();
   });
 
   it("gives every process the same secret, whoever asks first", async () => {
