@@ -1,3 +1,4 @@
+import { everyBeat } from "#common/beat.ts";
 import { networkInterfaces } from "node:os";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
@@ -64,10 +65,10 @@ export async function startRadioBridge(context: RoleContext): Promise<RoleHandle
     log,
     "media instances not read",
   );
-  const timers = [
-    setInterval(claim, CHANNEL_RENEW_MS),
-    setInterval(check, CHECK_MS),
-    setInterval(reload, RELOAD_MS),
+  const beats = [
+    everyBeat(CHANNEL_RENEW_MS, claim),
+    everyBeat(CHECK_MS, check),
+    everyBeat(RELOAD_MS, reload),
   ];
   reload();
   await reload.settled();
@@ -75,7 +76,7 @@ export async function startRadioBridge(context: RoleContext): Promise<RoleHandle
   let left: Promise<void> | undefined;
   const leave = async () => {
     stopped = true;
-    for (const timer of timers) clearInterval(timer);
+    for (const stop of beats) stop();
     changes.disconnect();
     await Promise.all([claim.settled(), reload.settled()]);
     await served.leaveAll();

@@ -38,7 +38,7 @@ export async function startEmbeddedRedis(home: string): Promise<EmbeddedRedis> {
     save: "",
     pidfile: join(dir, "redis.pid"),
     daemonize: "no",
-    hz: "5",
+    hz: "1",
   };
   const child = spawn(
     "redis-server",

@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { everyBeat } from "#common/beat.ts";
 import { maskedConfig, type Config } from "#common/config.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { createLogger, type Logger } from "#common/log.ts";
 import {
   announceInstance,
   clusterSecret,
-  INSTANCE_RENEW_MS,
+  INSTANCE_LEASE,
   withdrawInstance,
   type InstanceCard,
   type Role,
@@ -85,7 +86,7 @@ export async function runRole(role: Role, config: Config): Promise<number> {
       log.warn({ error: String(error) }, "lease not renewed");
     });
   await announce();
-  const renewal = setInterval(() => void announce(), INSTANCE_RENEW_MS);
+  const stopRenewal = everyBeat(INSTANCE_LEASE[role].renewMs, () => void announce());
   const ready: RoleReady = { type: "ready", instance, listeners: card().listeners };
   process.send?.(ready);
   log.info({ listeners: ready.listeners }, "ready");
@@ -96,7 +97,7 @@ export async function runRole(role: Role, config: Config): Promise<number> {
   renewals = 0;
   await announce();
   await withLimit(handle.drain(), DRAIN_LIMIT_MS, log, "drain");
-  clearInterval(renewal);
+  stopRenewal();
   await withLimit(handle.close(), 2_000, log, "close");
   await withdrawInstance(redis, card()).catch(() => undefined);
   metrics.close();

@@ -25,7 +25,7 @@ export type DemoEffect =
   | { readonly do: "stop-waiting" };
 
 /** How often it calls while the channel is quiet, in ms: a newcomer hears something within a minute. */
-export const CALL_EVERY_MS = 40_000;
+export const CALL_EVERY_MS = 50_000;
 /** Its pause for thought before it answers, in ms. */
 export const ANSWER_AFTER_MS = 1_500;
 

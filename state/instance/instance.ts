@@ -19,10 +19,27 @@ export interface InstanceCard {
   readonly draining: boolean;
 }
 
-/** How long a silent process counts as alive, in ms. Detection of a death is at most this late. */
-export const INSTANCE_LEASE_MS = 1_000;
-/** How often a process renews its lease, in ms. */
+/** How long a silent process counts as alive and how often it renews that, in ms. */
+interface Lease {
+  readonly leaseMs: number;
+  readonly renewMs: number;
+}
+
+/**
+ * The death of a signaling process must be seen within a second, for calls wait on it; that of a media process within two.
+ * Nothing waits for the others' but a person who looks at a list.
+ */
+export const INSTANCE_LEASE: Readonly<Record<Role, Lease>> = {
+  signaling: { leaseMs: 1_000, renewMs: 500 },
+  edge: { leaseMs: 1_000, renewMs: 500 },
+  media: { leaseMs: 1_500, renewMs: 500 },
+  "radio-bridge": { leaseMs: 3_000, renewMs: 1_000 },
+  api: { leaseMs: 3_000, renewMs: 1_500 },
+};
+/** How often any process may renew and be seen without a gap, in ms. */
 export const INSTANCE_RENEW_MS = 500;
+/** What was seen at a renewal counts as news for this long, in ms. */
+const NEWS_MS = 1_050;
 
 const cardsOf = (raw: unknown): InstanceCard[] =>
   (raw as (string | null)[]).flatMap((card) => (card === null ? [] : [JSON.parse(card) as InstanceCard]));
@@ -50,7 +67,7 @@ const lastSeen = new WeakMap<
 >();
 
 /**
- * Renews the lease of a process. Call it every INSTANCE_RENEW_MS.
+ * Renews the lease of a process. Call it as often as INSTANCE_LEASE says for its role.
  *
  * @param withCard false to leave the card as it stands: cheaper, for most renewals
  */
@@ -62,7 +79,7 @@ export async function announceInstance(
   const cards = await announceScript(redis, keys, {
     name: `${card.role}:${card.instance}`,
     card: withCard ? JSON.stringify(card) : "",
-    leaseMs: INSTANCE_LEASE_MS,
+    leaseMs: INSTANCE_LEASE[card.role].leaseMs,
   });
   lastSeen.set(redis, { atMs: performance.now(), cards });
 }
@@ -76,12 +93,12 @@ export async function withdrawInstance(redis: RedisConnection, card: InstanceCar
 export const listInstances = (redis: RedisConnection): Promise<InstanceCard[]> => listScript(redis, keys, {});
 
 /**
- * The processes that were alive at this process's last renewal, which is at most INSTANCE_RENEW_MS ago: nothing is asked for
- * those who look often. Asks when this process does not renew over `redis`, or could not.
+ * The processes that were alive at this process's last renewal, when that is fresh: nothing is asked for those who look
+ * often. Asks when this process does not renew over `redis`, or could not.
  */
 export function knownInstances(redis: RedisConnection): Promise<readonly InstanceCard[]> {
   const seen = lastSeen.get(redis);
-  if (seen && performance.now() - seen.atMs < 1.5 * INSTANCE_RENEW_MS) return Promise.resolve(seen.cards);
+  if (seen && performance.now() - seen.atMs < NEWS_MS) return Promise.resolve(seen.cards);
   return listInstances(redis);
 }
 

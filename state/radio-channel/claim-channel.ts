@@ -10,7 +10,7 @@ export type ChannelClaim =
 /** How long a silent bridge keeps a channel, in ms: another serves it within 2 s of its death. */
 export const CHANNEL_LEASE_MS = 1_300;
 /** How often a bridge renews what it has and asks for what it has not, in ms. */
-export const CHANNEL_RENEW_MS = 600;
+export const CHANNEL_RENEW_MS = 500;
 
 const claimScript = defineScript({
   source: new URL("./claim-channel.lua", import.meta.url),

@@ -1,3 +1,4 @@
+import { everyBeat } from "#common/beat.ts";
 import type { Logger } from "#common/log.ts";
 import { dueKeys } from "#state/call/call.keys.ts";
 import { firstDue, popDue } from "#state/call/pop-due.ts";
@@ -44,22 +45,21 @@ export class Sweeper {
   private readonly nextDue = new Map<number, number>();
   private patrolAtMs = 0;
   private running: Promise<void> | undefined;
-  private readonly interval: NodeJS.Timeout;
+  private readonly stopBeat: () => void;
   private closed = false;
 
   constructor(options: SweeperOptions) {
     this.options = options;
-    this.interval = setInterval(() => {
+    this.stopBeat = everyBeat(WATCH_MS, () => {
       this.running ??= this.round().finally(() => {
         this.running = undefined;
       });
-    }, WATCH_MS);
-    this.interval.unref();
+    });
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    clearInterval(this.interval);
+    this.stopBeat();
     await this.running;
   }
 

@@ -11,7 +11,7 @@ export async function accessibilityFaults(page: Page): Promise<{ id: string; htm
   // The page's own policy forbids foreign scripts, so the checker comes in through the debugger.
   await page.evaluate(axe);
   return page.evaluate(async () => {
-    const { violations } = await (window as unknown as { axe: Axe }).axe.run();
+    const { violations } = await (globalThis as unknown as { axe: Axe }).axe.run();
     return violations
       .filter(({ impact }) => impact === "serious" || impact === "critical")
       .flatMap(({ id, nodes }) => nodes.map(({ html }) => ({ id, html })));
