@@ -9,7 +9,7 @@ import { CloseCode, HEARTBEAT_MS } from "#common/console-link.ts";
 import type { Logger } from "#common/log.ts";
 import type { FloorRequest, GroupEvent } from "#common/media-control.ts";
 import type { TalkGroup, User } from "#state/directory/provision.ts";
-import { mayJoin } from "../access/may-join.ts";
+import { mayJoin } from "#state/directory/may-join.ts";
 import type { GroupFloor } from "../floor/group-floor.ts";
 import type { Metrics } from "../metrics.ts";
 import type { GroupFeed } from "./group-feed.ts";
@@ -101,7 +101,7 @@ export function serveConsole(socket: WebSocket, services: ConsoleServices): Cons
         refuse("unknown-group");
         return;
       }
-      if (!mayJoin(card, who)) {
+      if (!mayJoin(who, card)) {
         refuse("not-allowed");
         return;
       }

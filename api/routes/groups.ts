@@ -4,7 +4,7 @@ import { getResource, listResources } from "#state/directory/directory.ts";
 import type { TalkGroup, User } from "#state/directory/provision.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
 import { signedInUser } from "../access/bearer.ts";
-import { mayJoin } from "../access/may-join.ts";
+import { mayJoin } from "#state/directory/may-join.ts";
 import { problemSchema, Refusal } from "../problem.ts";
 import type { App, RouteContext } from "./route-context.ts";
 
@@ -40,7 +40,7 @@ const snapshotSchema = z.object({
 
 /** The groups that a user may join, by name. */
 export async function groupsOf(redis: RedisConnection, user: User): Promise<GroupCard[]> {
-  const groups = (await listResources(redis, "talk-group")).filter((group) => mayJoin(group, user));
+  const groups = (await listResources(redis, "talk-group")).filter((group) => mayJoin(user, group));
   const cards = await Promise.all(groups.map((group) => cardOf(redis, group)));
   return cards.sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 }
@@ -94,7 +94,7 @@ export function groupRoutes(app: App, { redis, floor }: RouteContext): void {
       const user = await signedInUser(redis, request);
       const group = await getResource(redis, "talk-group", request.params.id);
       // A group of others is as unknown as one that is not there.
-      if (!group || !mayJoin(group, user)) throw new Refusal(404, "you may join no such group");
+      if (!group || !mayJoin(user, group)) throw new Refusal(404, "you may join no such group");
       const snapshot = await floor.snapshot(group.id);
       return { group: await cardOf(redis, group), snapshot: snapshotSchema.parse(snapshot) };
     },

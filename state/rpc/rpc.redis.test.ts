@@ -44,6 +44,15 @@ describe("rpc", () => {
     });
   });
 
+  it("answers the caller when the handler throws before it promises anything", async () => {
+    const media = join(() => {
+      throw new CrossbandError(ErrorCode.SdpInvalid, "no SDP");
+    });
+    await expect(
+      join().rpc.call(media.instance, { method: "PUT", path: "/", body: null }, 1_000),
+    ).rejects.toMatchObject({ code: ErrorCode.RpcRefused, context: { code: ErrorCode.SdpInvalid } });
+  });
+
   it("gives up on an instance that is gone", async () => {
     await expect(
       join().rpc.call(`gone-${randomUUID()}`, { method: "GET", path: "/", body: null }, 50),

@@ -86,7 +86,7 @@ export function startRpc(
       return;
     }
     const { id } = envelope;
-    const reply: Envelope = await handler(envelope.request).then(
+    const reply: Envelope = await Promise.try(handler, envelope.request).then(
       (value): Envelope => ({ kind: "reply", id, ok: true, value: value ?? null }),
       (error: unknown): Envelope => {
         const known = error instanceof CrossbandError;

@@ -4,7 +4,8 @@ import { addressOf } from "#signaling/calls/call/admit-invite.ts";
 import type { CallRunner } from "#signaling/calls/call/call-runner.ts";
 import { destinationOf } from "#signaling/calls/destinations.ts";
 import type { CallMetrics } from "#signaling/calls/metrics.ts";
-import { mayJoin, type Target } from "#signaling/calls/routing/target.ts";
+import type { Target } from "#signaling/calls/routing/target.ts";
+import { mayJoin } from "#state/directory/may-join.ts";
 import type { SipEvent, Step } from "#signaling/sip-port/sip-port.ts";
 import { startMessageRelay, textTo, type Text } from "./message-relay.machine.ts";
 

@@ -37,12 +37,6 @@ export async function findTarget(addressee: Addressee, lookup: Lookup): Promise<
   }
 }
 
-/** Who may join: the members, or every user of the agency when none are named. */
-export const mayJoin = (
-  user: Pick<User, "id" | "agency">,
-  group: Pick<TalkGroup, "agency" | "members">,
-): boolean => (group.members.length === 0 ? group.agency === user.agency : group.members.includes(user.id));
-
 async function byName(name: string, lookup: Lookup): Promise<Target> {
   const group = await lookup.talkGroup(name);
   if (group) return { kind: "group", group };
