@@ -25,6 +25,9 @@ export interface RoleReady {
 
 /** The card goes along with every fifth renewal of the lease: its load changes slowly. */
 const CARD_EVERY = 5;
+/** Longest time from the request to stop to the end of the process, in ms. */
+const LEAVE_LIMIT_MS = 11_500;
+const EXIT_HUNG = 70;
 /** Longest wait for a role to hand over its work, in ms. */
 const DRAIN_LIMIT_MS = 8_000;
 
@@ -92,6 +95,8 @@ export async function runRole(role: Role, config: Config): Promise<number> {
   log.info({ listeners: ready.listeners }, "ready");
 
   const reason = await stopped;
+  // Whatever hangs on the way out must not keep a process that nobody supervises any more.
+  setTimeout(() => process.exit(EXIT_HUNG), LEAVE_LIMIT_MS);
   log.info({ reason }, "draining");
   draining = true;
   renewals = 0;

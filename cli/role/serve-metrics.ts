@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { RoleHandle } from "#state/instance/role.ts";
 
-/** How often the event loop's delay is sampled, in ms: often enough to see a stall, seldom enough for an idle process to rest. */
-const LOOP_SAMPLE_MS = 1_000;
+/** How often the delay of the event loop is sampled beside each scrape, in ms: seldom, so that an idle process rests. */
+const LOOP_SAMPLE_MS = 10_000;
 
 /** Serves `/metrics` and `/healthz` of one process on a free port; api gathers them through the instance card. */
 export async function serveMetrics(

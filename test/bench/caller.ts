@@ -30,7 +30,7 @@ const CALL_LIMIT_MS = 4_000;
 
 /**
  * An open-loop caller for load: one UDP socket, no retransmission, a call is INVITE, ACK, BYE without a pause. Text templates
- * keep its own cost low and its clock is that of performance.now().
+ * keep its own cost low and its clock is that of performance.now(). Called itself, it answers at once.
  */
 export class BenchCaller {
   readonly #socket: Socket;
@@ -137,6 +137,10 @@ export class BenchCaller {
   }
 
   #receive(text: string): void {
+    if (!text.startsWith("SIP/2.0")) {
+      this.#answer(text);
+      return;
+    }
     const status = Number(/^SIP\/2\.0 (\d{3})/.exec(text)?.[1]);
     const callId = /^Call-ID: *(\S+)/im.exec(text)?.[1] ?? "";
     const method = /^CSeq: *\d+ (\w+)/im.exec(text)?.[1];
@@ -163,6 +167,28 @@ export class BenchCaller {
         answeredMs: call.answeredMs,
         endedMs: status === 200 ? performance.now() - call.byeAt : undefined,
       });
+  }
+
+  /** 200 to everything, with its INVITE's own SDP as the answer to that. */
+  #answer(request: string): void {
+    if (request.startsWith("ACK")) return;
+    const [head = "", body = ""] = request.split(/\r\n\r\n(.*)/s);
+    const copied = head.split("\r\n").filter((line) => /^(Via|From|Call-ID|CSeq):/i.test(line));
+    const to = /^To:.*$/im.exec(head)?.[0] ?? "";
+    const invited = request.startsWith("INVITE");
+    const { user } = this.#options;
+    this.#send(
+      [
+        "SIP/2.0 200 OK",
+        ...copied,
+        invited ? `${to};tag=${token()}` : to,
+        `Contact: <sip:${user}@127.0.0.1:${this.#port}>`,
+        ...(invited ? ["Content-Type: application/sdp"] : []),
+        `Content-Length: ${invited ? Buffer.byteLength(body) : 0}`,
+        "",
+        invited ? body : "",
+      ].join("\r\n"),
+    );
   }
 
   #request(

@@ -72,6 +72,10 @@ export async function startCrossband(
   const keep = (chunk: Buffer) => (output = (output + chunk.toString()).slice(-400_000));
   child.stdout.on("data", keep);
   child.stderr.on("data", keep);
+  // A test that fails before it stops us must not leave a whole system running.
+  const killOnExit = () => child.kill("SIGTERM");
+  process.once("exit", killOnExit);
+  child.once("exit", () => process.off("exit", killOnExit));
   const exited = new Promise<number | null>((done) =>
     child.once("exit", (code) => {
       done(code);
