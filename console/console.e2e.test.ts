@@ -13,9 +13,9 @@ import { startTestApi, type TestApi } from "#api/testing/start-test-api.ts";
 import { announceInstance } from "#state/instance/instance.ts";
 import { groupChannel } from "#state/talk-group/talk-group.keys.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
-import { accessibilityFaults } from "#test/peers/console-page/accessibility.ts";
-import { startFakeSignaling } from "#test/peers/console-page/fake-signaling.ts";
-import { buildConsole, startBrowser } from "#test/peers/console-page/start-page.ts";
+import { accessibilityFaults } from "#test/peers/console/accessibility.ts";
+import { startFakeSignaling } from "#test/peers/console/fake-signaling.ts";
+import { buildConsole, startBrowser } from "#test/peers/console/start-page.ts";
 
 /** The console in a browser, against the real api with a media process and a signaling process that a test plays. */
 let redis: RedisServer;

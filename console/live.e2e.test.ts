@@ -2,8 +2,8 @@ import { mkdir } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
-import { accessibilityFaults } from "#test/peers/console-page/accessibility.ts";
-import { buildConsole, startBrowser } from "#test/peers/console-page/start-page.ts";
+import { accessibilityFaults } from "#test/peers/console/accessibility.ts";
+import { buildConsole, startBrowser } from "#test/peers/console/start-page.ts";
 
 const provision = `
 agencies: [{ id: county-fire, name: County Fire }, { id: city-ems, name: City EMS }]

@@ -12,6 +12,30 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** The first of `count` TCP ports in a row that were free a moment ago, on loopback. */
+export async function freePortRow(count: number): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const from = 40_000 + Math.floor(Math.random() * 20_000);
+    const row = Array.from({ length: count }, (_, i) => isFreeTcp(from + i));
+    if ((await Promise.all(row)).every(Boolean)) return from;
+  }
+  throw new Error("no free row of TCP ports");
+}
+
+function isFreeTcp(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.once("error", () => {
+      done(false);
+    });
+    server.listen(port, "127.0.0.1", () => {
+      server.close(() => {
+        done(true);
+      });
+    });
+  });
+}
+
 /** The even first port of `length` UDP ports from `lowest` up, whose ends are free. */
 export async function freeUdpRange(length: number, lowest = 20_000): Promise<number> {
   const highest = 60_000 - length;

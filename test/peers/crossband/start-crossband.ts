@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort, freeUdpRange } from "#test/setup/free-ports.ts";
+import { freePort, freePortRow, freeUdpRange } from "#test/setup/free-ports.ts";
 
 /** The parts of ready.json that tests use; written out here so that a change of the contract fails them. */
 export interface Ready {
@@ -49,7 +49,8 @@ export async function startCrossband(
   const [sip, http, drachtio, rtp] = [
     await freePort(),
     await freePort(),
-    await freePort(),
+    // Each signaling process takes one more.
+    await freePortRow(4),
     await freeUdpRange(400),
   ];
   const env: NodeJS.ProcessEnv = {
