@@ -3,11 +3,13 @@ import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { maskedConfig, type Config } from "#common/config.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import type { GroupSnapshot } from "#common/media-control.ts";
 import { createLogger, type Logger } from "#common/log.ts";
 import { applyProvision } from "#state/directory/directory.ts";
 import type { Provision } from "#state/directory/provision.ts";
 import { clusterSecret } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
+import { groupSnapshotKey } from "#state/talk-group/talk-group.keys.ts";
 import { readProvision } from "../apply.ts";
 import { tell } from "../tell.ts";
 import { startEmbeddedRedis, type EmbeddedRedis } from "../redis/embedded-redis.ts";
@@ -50,7 +52,7 @@ export async function up(config: Config): Promise<number> {
       stopped,
       lost(embedded),
     ]);
-    if (first === "ready" && isDemo) closers.push(await startDemoRadio(provision, log));
+    if (first === "ready" && isDemo) closers.push(await startDemoRadio(provision, redisUrl, log));
     if (first !== "ready") return first === "redis" ? 1 : 0;
     const reason = await Promise.race([stopped, lost(embedded)]);
     log.info({ reason }, "stopping");
@@ -105,12 +107,24 @@ async function prepareState(
 }
 
 /** A simulated handheld, so that a newcomer hears something. Only with the demo, and only on loopback. */
-async function startDemoRadio(provision: Provision, log: Logger): Promise<() => Promise<void>> {
+async function startDemoRadio(
+  provision: Provision,
+  redisUrl: string,
+  log: Logger,
+): Promise<() => Promise<void>> {
   const channel = provision.radioChannels.find(({ id }) => id === DEMO_CHANNEL);
   if (!channel) return () => Promise.resolve();
   const { startDemoRadio: start } = await import("#radio-bridge/index.ts");
-  const radio = await start({ listen: channel.remote, remote: channel.listen, log });
-  return () => radio.close();
+  const redis = connect(redisUrl, { log });
+  const hasAudience = async () => {
+    const snapshot = await redis.get(groupSnapshotKey(channel.talkGroup));
+    return snapshot !== null && (JSON.parse(snapshot) as GroupSnapshot).participants.length > 1;
+  };
+  const radio = await start({ listen: channel.remote, remote: channel.listen, log, hasAudience });
+  return async () => {
+    await radio.close();
+    redis.disconnect();
+  };
 }
 
 function describe(

@@ -28,6 +28,23 @@ it("is heard with a phrase by itself, and unkeys after it", async () => {
   expect(loudestDb(bridge.heard.since(0), RATE)).toBeGreaterThan(-20);
 });
 
+it("does not call to an empty channel, and calls once somebody is there", async () => {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const bridge = await UsrpRadio.open({ remote: listen });
+  let looks = 0;
+  const hasAudience = () => Promise.resolve(++looks > 1);
+  const demo = await startDemoRadio({
+    listen,
+    remote: `127.0.0.1:${bridge.port}`,
+    log: silent,
+    firstCallMs: 10,
+    hasAudience,
+  });
+  opened.push(demo, bridge);
+  await bridge.until("keyed", 8_000);
+  expect(looks).toBe(2);
+});
+
 it("answers who talked on its channel", async () => {
   const { bridge } = await open(60_000);
   await bridge.sendTone(1_000, { ms: 200 });

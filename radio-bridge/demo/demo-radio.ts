@@ -19,6 +19,8 @@ export interface DemoRadioOptions {
   readonly clock?: Clock;
   /** When it calls first, in ms. */
   readonly firstCallMs?: number;
+  /** Whether anybody is there to hear it; without, it calls to an empty channel too. */
+  readonly hasAudience?: () => Promise<boolean>;
 }
 
 export interface DemoRadio {
@@ -27,6 +29,9 @@ export interface DemoRadio {
 
 /** Without a frame for this long the bridge has unkeyed us, in ms. */
 const QUIET_MS = 500;
+
+/** How soon it looks again for somebody to call to, in ms. */
+const LOOK_AGAIN_MS = 5_000;
 
 /** Starts a simulated handheld on a USRP channel, so that a newcomer hears something and is answered. */
 export async function startDemoRadio(options: DemoRadioOptions): Promise<DemoRadio> {
@@ -39,9 +44,19 @@ export async function startDemoRadio(options: DemoRadioOptions): Promise<DemoRad
   let state: DemoState = { name: "listening" };
   let sequence = 0;
   let stopTalking: (() => void) | undefined;
+  let closing: Promise<void> | undefined;
   const timers = new Timers<"wait" | "quiet">(clock, (name) => {
-    step({ type: name === "wait" ? "elapsed" : "unkeyed" });
+    if (name === "quiet") step({ type: "unkeyed" });
+    else if (state.name === "listening") void callSomebody();
+    else step({ type: "elapsed" });
   });
+  const callSomebody = async (): Promise<void> => {
+    const heard = await (options.hasAudience?.() ?? Promise.resolve(true)).catch(() => false);
+    // Somebody may have talked meanwhile: then it answers and does not call.
+    if (closing || state.name !== "listening") return;
+    if (heard) step({ type: "elapsed" });
+    else timers.arm("wait", LOOK_AGAIN_MS);
+  };
   const write = (datagram: Uint8Array) => {
     socket.send(datagram, remote.port, remote.host);
   };
@@ -97,7 +112,6 @@ export async function startDemoRadio(options: DemoRadioOptions): Promise<DemoRad
   socket.on("error", () => undefined);
   timers.arm("wait", firstCallMs);
 
-  let closing: Promise<void> | undefined;
   return {
     close: () =>
       (closing ??= new Promise((resolve) => {
