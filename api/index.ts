@@ -1,2 +1,1 @@
-export { adminToken } from "./access/admin-token.ts";
 export { startApi } from "./start-api.ts";

@@ -4,7 +4,7 @@ import type { User } from "#state/directory/provision.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
 import { findSession } from "#state/session/session.ts";
 import { Refusal } from "../problem.ts";
-import { isAdminToken } from "./admin-token.ts";
+import { isAdminToken } from "#state/session/admin-token.ts";
 
 const challenge = { headers: { "WWW-Authenticate": 'Bearer realm="crossband"' } };
 

@@ -7,7 +7,7 @@ import { clusterSecret } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
 import { startRpc, type RpcHandler } from "#state/rpc/rpc.ts";
 import { placementKey } from "#state/talk-group/talk-group.keys.ts";
-import { adminToken } from "../access/admin-token.ts";
+import { adminToken } from "#state/session/admin-token.ts";
 import { startApi } from "../start-api.ts";
 
 /** An api process on a free port with a directory of its own names, and a media process that answers as told. */

@@ -9,6 +9,7 @@ import { applyProvision } from "#state/directory/directory.ts";
 import type { Provision } from "#state/directory/provision.ts";
 import { clusterSecret } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
+import { adminToken } from "#state/session/admin-token.ts";
 import { groupSnapshotKey } from "#state/talk-group/talk-group.keys.ts";
 import { readProvision } from "../apply.ts";
 import { tell } from "../tell.ts";
@@ -92,7 +93,6 @@ async function prepareState(
   const redis = connect(redisUrl, { log });
   try {
     await applyProvision(redis, provision);
-    const { adminToken } = await import("#api/index.ts");
     writeFileSync(join(home, "admin-token"), `${adminToken(await clusterSecret(redis))}\n`, { mode: 0o600 });
   } catch (cause) {
     throw new CrossbandError(
