@@ -40,6 +40,7 @@ export const STATIC_CHECKS = [
   },
   { name: "Dockerfile", args: ["scripts/checks/dockerfile.mjs"] },
   { name: "package-lock.json names no host", args: ["scripts/checks/lockfile.mjs"] },
+  { name: "docs/SIP.md names a test for each row", args: ["scripts/checks/sip-table.mjs"] },
   { name: "docs/CONFIGURATION.md is up to date", args: ["scripts/config-docs.ts", "--check"] },
 ];
 
