@@ -79,6 +79,13 @@ export type SipCommand =
       readonly to: string;
       /** Where to send it when not to the address in `uri`. */
       readonly flow?: Flow;
+      /** User part of the Contact: of a REGISTER, by which calls to us are told apart. */
+      readonly contactUser?: string;
+      /**
+       * A peer that has said nothing after so many ms is told as 408 (local). An INVITE is taken down should it be heard
+       * of after all: cancelled if it rings; an answer is told, to be acknowledged and hung up.
+       */
+      readonly patienceMs?: number;
       readonly headers?: Headers;
       readonly body?: string;
       readonly contentType?: string;

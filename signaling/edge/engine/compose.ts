@@ -45,6 +45,8 @@ export interface RequestPlan {
   readonly headers?: Headers | undefined;
   readonly body?: string | undefined;
   readonly contentType?: string | undefined;
+  /** User part of our Contact. */
+  readonly contactUser?: string | undefined;
 }
 
 /** Writes a request of ours: the same plan, the same bytes. */
@@ -59,7 +61,9 @@ export function writeRequest(context: StepContext, plan: RequestPlan): string {
     ["To", plan.to],
     ["Call-ID", plan.callId],
     ["CSeq", `${plan.seq} ${plan.method}`],
-    ...(CONTACT_METHODS.has(plan.method) ? ([["Contact", contactOf(context, plan.flow)]] as const) : []),
+    ...(CONTACT_METHODS.has(plan.method)
+      ? ([["Contact", contactOf(context, plan.flow, plan.contactUser)]] as const)
+      : []),
     ...given.filter(([name]) => !OWNED.has(headerKey(name))),
   ];
   return buildRequest({

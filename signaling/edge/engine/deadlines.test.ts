@@ -5,6 +5,7 @@ import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { Draft } from "./draft.ts";
 import { callIdOf, legIdOf } from "./ids.ts";
 import { receiveRequest, settleRequest } from "./receive-request.ts";
+import { receiveResponse } from "./receive-response.ts";
 import { emptyCall, type CallRecord } from "./record.ts";
 import { dueAt, hasDialog, isUnstable, nextWake, TOMBSTONE_MS, ttlOf } from "./schedule.ts";
 import { stepOf } from "./step.ts";
@@ -38,7 +39,7 @@ function received(method: string, status?: number): CallRecord {
 }
 
 /** A record after a request of ours. */
-function sent(method: string): CallRecord {
+function sent(method: string, patienceMs?: number): CallRecord {
   const draft = draftAt(START);
   const common = {
     type: "request",
@@ -48,7 +49,7 @@ function sent(method: string): CallRecord {
     from: "<sip:a@h>",
     to: "<sip:b@h>",
   } as const;
-  stepOf(draft).command({ ...common, flow: peer });
+  stepOf(draft).command({ ...common, flow: peer, ...(patienceMs !== undefined && { patienceMs }) });
   return draft.record;
 }
 
@@ -126,5 +127,35 @@ describe("how long a record lives", () => {
     const record = received("MESSAGE", 200);
     expect(isUnstable(record)).toBe(false);
     expect(ttlOf(record)).toBe(TOMBSTONE_MS);
+  });
+});
+
+describe("a request with a patience of its own", () => {
+  it("tells a peer as lost that said nothing in that time", () => {
+    const draft = draftAt(START + 4_000, sent("OPTIONS", 4_000));
+    expect(wake(draft, START)).toMatchObject({ event: { status: 408, local: true, method: "OPTIONS" } });
+    expect(draft.record.legs[1]?.clients).toEqual([]);
+  });
+
+  it("gives a silent INVITE up early, and still takes down whoever answers it late (RFC 3261 §9.1)", () => {
+    const record = sent("INVITE", 4_000);
+    expect(nextWake(record, START + 3_600)).toBe(START + 4_000);
+    const draft = draftAt(START + 4_000, record);
+    expect(wake(draft, START + 3_900)).toMatchObject({ event: { status: 408, local: true } });
+    const [txn] = draft.record.legs[1]?.clients ?? [];
+    expect(txn?.state).toEqual({ name: "calling", sinceMs: START, cancel: true });
+    const later = draftAt(START + 5_000, draft.record);
+    const ringing = `SIP/2.0 180 Ringing\r\n${/Via:.*\r\n/.exec(txn?.request ?? "")?.[0] ?? ""}From: <sip:a@h>;tag=${call}.1\r\nTo: <sip:b@h>;tag=t\r\nCall-ID: ${call}.1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n`;
+    receiveResponse(later, { call, leg: legIdOf(call, 1), number: 1, seq: 1 }, parse(ringing));
+    expect(later.outgoing.map(({ method }) => method)).toEqual(["CANCEL"]);
+  });
+
+  it("waits for a peer that rings as long as it likes", () => {
+    const record = sent("INVITE", 4_000);
+    const [txn] = record.legs[1]?.clients ?? [];
+    if (txn?.kind !== "invite-client") throw new Error("no INVITE");
+    const ringing = draftAt(START + 5_000, record);
+    ringing.putClient(1, { ...txn, state: { name: "proceeding" } });
+    expect(wake(ringing, START)).toBeUndefined();
   });
 });

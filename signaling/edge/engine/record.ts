@@ -59,6 +59,8 @@ interface ClientTxnBase {
   readonly flow: Flow;
   /** The request as it was sent. */
   readonly request: string;
+  /** When a peer that has said nothing at all is given up, epoch ms. */
+  readonly patientUntilMs?: number;
 }
 export type InviteClientTxn = ClientTxnBase & {
   readonly kind: "invite-client";

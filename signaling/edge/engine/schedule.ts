@@ -23,11 +23,20 @@ export function scheduleOf(txn: ServerTxn | ClientTxn): Schedule {
     case "server":
       return nonInviteServer.scheduleOf(txn.state, reliable);
     case "invite-client":
-      return inviteClient.scheduleOf(txn.state, reliable);
+      return withPatience(txn, inviteClient.scheduleOf(txn.state, reliable));
     case "client":
-      return nonInviteClient.scheduleOf(txn.state, reliable);
+      return withPatience(txn, nonInviteClient.scheduleOf(txn.state, reliable));
   }
 }
+
+/** True while the peer of a request with a limit of its own has said nothing. */
+export const isUnheard = ({ state, patientUntilMs }: ClientTxn): boolean =>
+  patientUntilMs !== undefined && (state.name === "calling" || state.name === "trying");
+
+const withPatience = (txn: ClientTxn, schedule: Schedule): Schedule =>
+  isUnheard(txn)
+    ? { ...schedule, expireAtMs: Math.min(schedule.expireAtMs ?? Infinity, txn.patientUntilMs ?? Infinity) }
+    : schedule;
 
 /** True while somebody has to act although no message comes: a survivor must take it over. */
 const isPending = (txn: ServerTxn | ClientTxn): boolean => scheduleOf(txn).forgetAtMs === undefined;

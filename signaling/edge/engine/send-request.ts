@@ -43,7 +43,7 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
   draft.putLeg(number, { ...leg, dialog });
   const firstRoute = routes[0] === undefined ? undefined : parseAddress(routes[0])?.uriText;
   const hop = command.flow ? { flow: command.flow } : nextHop(firstRoute ?? command.uri);
-  dispatch(draft, number, hop, {
+  const plan = {
     method: command.method,
     uri: command.uri,
     branch: branchOf(command.leg, seq),
@@ -54,7 +54,9 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
     headers: command.headers,
     body: command.body,
     contentType: command.contentType,
-  });
+    contactUser: command.contactUser,
+  };
+  dispatch(draft, number, hop, plan, command.patienceMs);
 }
 
 /** Carries out `in-dialog`. Nothing is sent in a dialog that has ended, or that nobody has answered yet. */
@@ -174,13 +176,15 @@ function dispatch(
   number: number,
   hop: ReturnType<typeof nextHop>,
   plan: Omit<RequestPlan, "flow">,
+  patienceMs?: number,
 ): void {
   const { method, seq } = plan;
   const leg: LegRecord = draft.leg(number) ?? draft.newLeg(number);
   const id = clientTxnId(leg.leg, seq);
   const write = (flow: Flow): ClientTxn => {
-    const base = { id, method, seq, flow, request: writeRequest(draft.context, { ...plan, flow }) };
     const sinceMs = draft.context.nowMs;
+    const limit = patienceMs === undefined ? {} : { patientUntilMs: sinceMs + patienceMs };
+    const base = { id, method, seq, flow, request: writeRequest(draft.context, { ...plan, flow }), ...limit };
     return method === "INVITE"
       ? { ...base, kind: "invite-client", state: { name: "calling", sinceMs, cancel: false } }
       : { ...base, kind: "client", state: { name: "trying", sinceMs } };

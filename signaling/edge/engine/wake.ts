@@ -5,9 +5,9 @@ import { nextResend } from "#signaling/edge/transaction/timing.ts";
 import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
 import { localResponse } from "./local-response.ts";
-import type { ClientTxn, ServerTxn } from "./record.ts";
+import type { ClientTxn, InviteClientTxn, ServerTxn } from "./record.ts";
 import { statusOf } from "./respond.ts";
-import { scheduleOf, transactionsOf } from "./schedule.ts";
+import { isUnheard, scheduleOf, transactionsOf } from "./schedule.ts";
 import { resend, sendInDialog } from "./send-request.ts";
 
 /** What the clock asks of call control. */
@@ -73,6 +73,7 @@ function sendAgain(draft: Draft, txn: ServerTxn | ClientTxn): void {
 }
 
 function expire(draft: Draft, number: number, txn: ServerTxn | ClientTxn): SipEvent | undefined {
+  if (txn.kind === "invite-client" && isUnheard(txn)) return giveUp(draft, number, txn);
   if (txn.kind === "client" || txn.kind === "invite-client") return end(draft, number, txn, 408);
   if (txn.kind === "server") return undefined;
   const step = inviteServer.step(txn.state, { type: "expire" });
@@ -87,6 +88,15 @@ function expire(draft: Draft, number: number, txn: ServerTxn | ClientTxn): SipEv
   if (!step.effects.some((effect) => effect.do === "report")) return undefined;
   sendInDialog(draft, { leg: leg.leg, method: "BYE" });
   return { type: "ack-timeout", leg: leg.leg };
+}
+
+/** Told as lost, but the INVITE stays: whoever answers it late has to be taken down again (§9.1). */
+function giveUp(draft: Draft, number: number, txn: InviteClientTxn): SipEvent | undefined {
+  const step = inviteClient.step(txn.state, { type: "cancel", nowMs: draft.context.nowMs });
+  const { patientUntilMs: _passed, ...rest } = txn;
+  if (step) draft.putClient(number, { ...rest, state: step.state });
+  const leg = draft.leg(number);
+  return leg && localResponse(leg.leg, txn, 408);
 }
 
 function end(draft: Draft, number: number, txn: ClientTxn, status: 408 | 503): SipEvent | undefined {
