@@ -104,6 +104,16 @@ export type SipCommand =
   /** Cancels our INVITE of this leg; waits for a provisional response when there was none (RFC 3261 §9.1). */
   | { readonly type: "cancel"; readonly leg: LegId };
 
+/** What is known of a leg's dialog, for those who must be sure that somebody means it (RFC 3891 §3). */
+export interface DialogView {
+  readonly state: "early" | "confirmed" | "ended";
+  readonly callId: string;
+  /** The peer's tag; undefined before it has answered. */
+  readonly remoteTag?: string;
+  /** Body of our INVITE while it is unanswered. */
+  readonly sentBody?: string;
+}
+
 /**
  * One unit of work on one call: what it read, what it writes and what it sends. Nothing is written or sent before the
  * handler has returned; then all records are committed in one script, then the messages leave, then the effects run. When
@@ -116,6 +126,8 @@ export interface Step {
   /** Replaces the call's record; undefined deletes it. `ttlMs` bounds the life of what nobody ends. */
   save(state: unknown, ttlMs?: number): void;
   command(command: SipCommand): void;
+  /** The dialog of a leg of this call; undefined when there is none, or when the SIP server keeps it to itself. */
+  dialog(leg: LegId): DialogView | undefined;
   /** Appends one call detail record in the same commit. */
   cdr(record: Readonly<Record<string, string | number>>): void;
   /** Asks for `timer` events: `name` fires once at `atMs` (epoch) on some instance, unless replaced or cleared (undefined) before. */

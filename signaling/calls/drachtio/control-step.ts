@@ -79,6 +79,8 @@ function createDraft(callId: CallId, before: ControlRecord | undefined) {
     command(command) {
       commands.push(command);
     },
+    // The server keeps its dialogs to itself.
+    dialog: () => undefined,
     cdr(record) {
       details.push(JSON.stringify(record));
     },

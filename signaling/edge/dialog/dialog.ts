@@ -4,6 +4,8 @@ import type { Flow, LegId } from "#signaling/sip-port/sip-port.ts";
 
 /** A dialog as RFC 3261 §12 defines it; our own tag is the leg's id. */
 export interface DialogRecord {
+  /** Made by SUBSCRIBE and by nothing else: it ends with its subscription (RFC 6665 §4.4.1). */
+  readonly usage?: "subscription";
   /** `early` also covers a dialog that no response has made yet: then there is no remote tag. */
   readonly state: "early" | "confirmed" | "ended";
   readonly callId: string;
@@ -27,6 +29,7 @@ export interface DialogRecord {
 export function dialogOfRequest(request: SipMessage, flow: Flow): DialogRecord {
   const target = request.contacts[0]?.uriText;
   return {
+    ...(request.method === "SUBSCRIBE" ? { usage: "subscription" as const } : {}),
     state: "early",
     callId: request.callId,
     local: withoutTag(request.header("to") ?? ""),
@@ -56,6 +59,37 @@ export function dialogOfResponse(dialog: DialogRecord, response: SipMessage): Di
     response,
   );
 }
+
+/**
+ * What the first NOTIFY makes of a dialog that our SUBSCRIBE began: it may come before the answer to that, and is what
+ * establishes the dialog (RFC 6665 §4.4.1). The NOTIFY of another fork finds the dialog taken.
+ */
+export function dialogOfNotify(dialog: DialogRecord, notify: SipMessage, flow: Flow): DialogRecord {
+  return refreshTarget(
+    {
+      ...dialog,
+      state: "confirmed",
+      remote: withoutTag(notify.header("from") ?? ""),
+      remoteTag: notify.from.tag ?? "",
+      remoteSeq: notify.cseq.seq - 1,
+      routes: notify.headers("record-route"),
+      flow,
+    },
+    notify,
+  );
+}
+
+/** A subscription's dialog after a NOTIFY, sent or received: over when the NOTIFY says so (RFC 6665 §4.1.3). */
+export function afterNotify(dialog: DialogRecord, subscriptionState: string | undefined): DialogRecord {
+  const over = dialog.usage === "subscription" && /^\s*terminated\b/i.test(subscriptionState ?? "");
+  return over ? { ...dialog, state: "ended" } : dialog;
+}
+
+/** A subscription's dialog whose NOTIFY met nobody (RFC 6665 §4.2.2: 481, or no answer at all). */
+export const withoutSubscriber = (dialog: DialogRecord, status: number): DialogRecord =>
+  dialog.usage === "subscription" && (status === 481 || status === 408)
+    ? { ...dialog, state: "ended" }
+    : dialog;
 
 /** Target refresh (§12.2): the Contact of an INVITE or UPDATE, or of its 2xx, is where the next request goes. */
 export function refreshTarget(dialog: DialogRecord, message: SipMessage): DialogRecord {

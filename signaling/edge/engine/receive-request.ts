@@ -1,4 +1,10 @@
-import { dialogOfRequest, refreshTarget, refuseRequest } from "#signaling/edge/dialog/dialog.ts";
+import {
+  afterNotify,
+  dialogOfNotify,
+  dialogOfRequest,
+  refreshTarget,
+  refuseRequest,
+} from "#signaling/edge/dialog/dialog.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import * as inviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
 import * as nonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
@@ -13,6 +19,8 @@ import { answer, essentialsOf, finishAnswer, statusOf, storedRequest, writeRespo
 const MAX_SERVERS = 16;
 /** Requests that begin a dialog when they succeed. */
 const DIALOG_METHODS: ReadonlySet<string> = new Set(["INVITE", "SUBSCRIBE", "REFER"]);
+/** Target refresh requests (RFC 3261 §12.2, RFC 3311 §5.1, RFC 6665 §4.4.1). */
+const REFRESHING: ReadonlySet<string> = new Set(["INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY"]);
 
 /** What an incoming request makes of its leg; returns what call control has to be told, if anything. */
 export function receiveRequest(
@@ -86,14 +94,17 @@ function begin(draft: Draft, number: number, request: SipMessage, source: Flow):
 function withinDialog(
   draft: Draft,
   number: number,
-  leg: LegRecord | undefined,
+  known: LegRecord | undefined,
   request: SipMessage,
   source: Flow,
 ): SipEvent | undefined {
-  if (!leg?.dialog) {
+  if (!known?.dialog) {
     refuse(draft, number, request, source, 481);
     return;
   }
+  const leg = awaitsNotify(known, request)
+    ? { ...known, dialog: dialogOfNotify(known.dialog, request, source) }
+    : { ...known, dialog: known.dialog };
   if (request.method === "INVITE" && request.cseq.seq === leg.doneInvite) return undefined;
   const refusal =
     refuseRequest(leg.dialog, request) ?? (request.method === "INVITE" ? glare(leg) : undefined);
@@ -107,10 +118,11 @@ function withinDialog(
     refuse(draft, number, request, source, 503, [["Retry-After", "2"]]);
     return;
   }
-  const refreshes =
-    request.method === "INVITE" || request.method === "UPDATE" || request.method === "SUBSCRIBE";
+  const refreshed = REFRESHING.has(request.method) ? refreshTarget(leg.dialog, request) : leg.dialog;
   const dialog = {
-    ...(refreshes ? refreshTarget(leg.dialog, request) : leg.dialog),
+    ...(request.method === "NOTIFY"
+      ? afterNotify(refreshed, request.header("subscription-state"))
+      : refreshed),
     remoteSeq: request.cseq.seq,
     // The peer is where its latest request came from: a new socket or a new translation of its address.
     flow: source,
@@ -121,6 +133,15 @@ function withinDialog(
   draft.putServer(number, txn);
   return { type: "request", leg: leg.leg, txn: txn.id, dialog: true, message: request, source };
 }
+
+/** True when our SUBSCRIBE of this leg has no dialog yet and this NOTIFY brings it. */
+const awaitsNotify = ({ dialog, clients }: LegRecord, { method, callId }: SipMessage): boolean =>
+  method === "NOTIFY" &&
+  dialog?.usage === "subscription" &&
+  dialog.state === "early" &&
+  dialog.remoteTag === undefined &&
+  dialog.callId === callId &&
+  clients.some((txn) => txn.method === "SUBSCRIBE");
 
 /** §15.1.2: a BYE ends the dialog, and an INVITE that is still open in it gets 487. */
 function endDialog(draft: Draft, number: number, leg: LegRecord): void {

@@ -3,6 +3,7 @@ import {
   identityOf,
   refreshTarget,
   routeOf,
+  withoutSubscriber,
   type DialogRecord,
 } from "#signaling/edge/dialog/dialog.ts";
 import { nextHop } from "#signaling/edge/dialog/next-hop.ts";
@@ -94,6 +95,8 @@ function ofNonInvite(
     else if (txn.method === "SUBSCRIBE" || txn.method === "REFER")
       draft.putLeg(number, { ...current, dialog: dialogOfResponse(current.dialog, response) });
   }
+  if (current?.dialog && txn.method === "NOTIFY")
+    draft.putLeg(number, { ...current, dialog: withoutSubscriber(current.dialog, response.status) });
   return tell(draft, leg, txn, response);
 }
 

@@ -1,4 +1,4 @@
-import { identityOf, routeOf } from "#signaling/edge/dialog/dialog.ts";
+import { afterNotify, identityOf, routeOf } from "#signaling/edge/dialog/dialog.ts";
 import { nextHop } from "#signaling/edge/dialog/next-hop.ts";
 import { headerKey } from "#signaling/edge/message/header-name.ts";
 import { parseAddress } from "#signaling/edge/message/address.ts";
@@ -32,6 +32,7 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
     .filter(([name]) => headerKey(name) === "route")
     .map(([, value]) => value);
   const dialog = {
+    ...(command.method === "SUBSCRIBE" ? { usage: "subscription" as const } : {}),
     state: "early" as const,
     callId: command.leg,
     local: command.from,
@@ -72,7 +73,11 @@ export function sendInDialog(draft: Draft, command: Omit<Command<"in-dialog">, "
   const { dialog } = leg;
   if (!dialog || dialog.state === "ended" || dialog.remoteTag === undefined) return;
   const seq = dialog.localSeq + 1;
-  const next = { ...dialog, localSeq: seq, ...(command.method === "BYE" ? { state: "ended" as const } : {}) };
+  const next = {
+    ...(command.method === "NOTIFY" ? afterNotify(dialog, headerOf(command, "subscription-state")) : dialog),
+    localSeq: seq,
+    ...(command.method === "BYE" ? { state: "ended" as const } : {}),
+  };
   draft.putLeg(address.number, { ...leg, dialog: next });
   const { uri, routes, hop } = routeOf(dialog);
   dispatch(draft, address.number, nextHop(hop, dialog.routes.length === 0 ? dialog.flow : undefined), {
@@ -167,6 +172,9 @@ function latestInvite(leg: LegRecord | undefined): InviteClientTxn | undefined {
     if (txn.kind === "invite-client" && txn.seq >= (latest?.seq ?? 0)) latest = txn;
   return latest;
 }
+
+const headerOf = ({ headers = [] }: Omit<Command<"in-dialog">, "type">, key: string): string | undefined =>
+  headers.find(([name]) => headerKey(name) === key)?.[1];
 
 const isOpen = (txn: ClientTxn): boolean => scheduleOf(txn).forgetAtMs === undefined;
 

@@ -1,5 +1,7 @@
-import type { SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
+import type { DialogView, LegId, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
+import { parseOwn } from "./compose.ts";
 import type { Draft } from "./draft.ts";
+import { parseLegId } from "./ids.ts";
 import { reply } from "./respond.ts";
 import { sendAck, sendCancel, sendInDialog, sendRequest } from "./send-request.ts";
 
@@ -21,6 +23,7 @@ export function stepOf(draft: Draft): Step {
     command(command) {
       execute(open(), command);
     },
+    dialog: (leg) => dialogView(draft, leg),
     cdr(record) {
       open().details.push(JSON.stringify(record));
     },
@@ -34,6 +37,21 @@ export function stepOf(draft: Draft): Step {
     after(effect) {
       open().effects.push(effect);
     },
+  };
+}
+
+function dialogView(draft: Draft, id: LegId): DialogView | undefined {
+  const address = parseLegId(id);
+  const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
+  if (!leg?.dialog) return undefined;
+  const { state, callId, remoteTag } = leg.dialog;
+  const invite = leg.clients.findLast(({ method, request }) => method === "INVITE" && request !== "");
+  const sentBody = invite && parseOwn(invite.request)?.body;
+  return {
+    state,
+    callId,
+    ...(remoteTag !== undefined && { remoteTag }),
+    ...(sentBody !== undefined && { sentBody }),
   };
 }
 

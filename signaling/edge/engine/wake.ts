@@ -2,6 +2,7 @@ import * as inviteClient from "#signaling/edge/transaction/invite-client.machine
 import * as inviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
 import * as nonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
 import { nextResend } from "#signaling/edge/transaction/timing.ts";
+import { withoutSubscriber } from "#signaling/edge/dialog/dialog.ts";
 import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
 import { localResponse } from "./local-response.ts";
@@ -103,7 +104,9 @@ function end(draft: Draft, number: number, txn: ClientTxn, status: 408 | 503): S
   const leg = draft.leg(number);
   if (!leg) return undefined;
   const event = localResponse(leg.leg, txn, status);
-  draft.putLeg(number, { ...leg, clients: leg.clients.filter(({ id }) => id !== txn.id) });
+  const unheard =
+    txn.method === "NOTIFY" && leg.dialog ? { dialog: withoutSubscriber(leg.dialog, status) } : {};
+  draft.putLeg(number, { ...leg, ...unheard, clients: leg.clients.filter(({ id }) => id !== txn.id) });
   draft.ended.push({ kind: txn.kind, outcome: status === 408 ? "timeout" : "transport" });
   return event;
 }

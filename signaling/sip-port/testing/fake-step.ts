@@ -1,4 +1,4 @@
-import type { SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
+import type { DialogView, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
 
 /** A step that is committed by `commit`, for tests of what call control does in one. */
 export interface FakeStep extends Step {
@@ -11,8 +11,15 @@ export interface FakeStep extends Step {
   commit(): void;
 }
 
-/** @param record what the call's record holds; plain JSON, as in Redis */
-export function fakeStep(callId = "00aaaaaaaaaaaaaaaaaaaaaa", record?: unknown): FakeStep {
+/**
+ * @param record what the call's record holds; plain JSON, as in Redis
+ * @param dialogs what the SIP server knows of the call's legs
+ */
+export function fakeStep(
+  callId = "00aaaaaaaaaaaaaaaaaaaaaa",
+  record?: unknown,
+  dialogs: Readonly<Record<string, DialogView>> = {},
+): FakeStep {
   let text = record === undefined ? undefined : JSON.stringify(record);
   const effects: (() => void)[] = [];
   const commands: SipCommand[] = [];
@@ -25,6 +32,7 @@ export function fakeStep(callId = "00aaaaaaaaaaaaaaaaaaaaaa", record?: unknown):
     load: <State>() => Promise.resolve(read() as State | undefined),
     save(state) { text = state === undefined ? undefined : JSON.stringify(state); },
     command(command) { commands.push(command); },
+    dialog: (leg) => dialogs[leg],
     cdr(detail) { details.push(detail); },
     timer(name, atMs) { timers.set(name, atMs); },
     after(effect) { effects.push(effect); },
