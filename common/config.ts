@@ -87,6 +87,37 @@ export const configSchema = z.strictObject({
     .strictObject({
       port: field(port.default(5060), { env: "CROSSBAND_SIP_PORT", reason: "SIP over UDP and TCP" }),
       tlsPort: field(port.default(5061), { env: "CROSSBAND_SIPS_PORT", reason: "SIP over TLS" }),
+      tls: z
+        .strictObject({
+          certificate: field(z.string().optional(), {
+            env: "CROSSBAND_TLS_CERTIFICATE",
+            reason:
+              "PEM file, certificate first, then its chain; read again when it changes. Without it the cluster makes one for itself",
+          }),
+          key: field(z.string().optional(), {
+            env: "CROSSBAND_TLS_KEY",
+            reason: "PEM file of that certificate's private key",
+          }),
+          others: field(
+            z
+              .array(z.strictObject({ certificate: z.string(), key: z.string() }))
+              .max(100)
+              .default([]),
+            { reason: "further certificates, each shown to clients that ask for one of its names" },
+          ),
+          authorities: field(z.string().optional(), {
+            reason:
+              "PEM file of authorities that peers' certificates may be signed by, besides the well-known ones",
+          }),
+          checkPeers: field(z.enum(["always", "never"]).default("always"), {
+            reason:
+              "whether a server that we connect to must prove its name (RFC 5922); never suits a closed network alone",
+          }),
+        })
+        .refine(({ certificate, key }) => (certificate === undefined) === (key === undefined), {
+          message: "certificate and key go together",
+        })
+        .prefault({}),
       advertised: field(hostPort.optional(), {
         env: "CROSSBAND_SIP_ADVERTISED",
         reason: "host:port in Via, Contact and Record-Route: the cluster's address, not the instance's",
@@ -117,6 +148,22 @@ export const configSchema = z.strictObject({
       emergencyGroup: field(z.string().optional(), {
         reason: "talk group that urn:service:sos reaches; without it such calls get 404",
       }),
+      keepaliveSeconds: field(count.min(10).max(3_600).default(120), {
+        unit: "s",
+        reason:
+          "how often clients are asked to keep their connection alive (Flow-Timer, RFC 5626); one that has begun to and stops for twice that is let go",
+      }),
+      limits: z
+        .strictObject({
+          connections: field(count.min(10).max(1_000_000).default(20_000), {
+            reason: "stream sockets of one signaling process; about 10 kB each, 60 kB with TLS",
+          }),
+          connectionsPerSource: field(count.min(1).max(1_000_000).default(2_000), {
+            reason:
+              "stream sockets of one address: an office behind a translator fits, one attacker does not take all",
+          }),
+        })
+        .prefault({}),
       maxMessageBytes: field(count.min(4_096).max(65_535).default(65_535), {
         unit: "bytes",
         reason: "longest SIP message accepted",
@@ -135,6 +182,11 @@ export const configSchema = z.strictObject({
       port: field(port.default(8080), {
         env: "CROSSBAND_HTTP_PORT",
         reason: "console, API and SIP over WebSocket",
+      }),
+      tlsPort: field(port.optional(), {
+        env: "CROSSBAND_HTTPS_PORT",
+        reason:
+          "the same over TLS, with the certificate of SIP; browsers on other machines give no microphone to a page without. Off unless set",
       }),
     })
     .prefault({}),

@@ -11,7 +11,11 @@ import { adminToken } from "#state/session/admin-token.ts";
 import { startApi } from "../start-api.ts";
 
 /** An api process on a free port with a directory of its own names, and a media process that answers as told. */
-export async function startTestApi(media: RpcHandler, port = 0) {
+export async function startTestApi(
+  media: RpcHandler,
+  port = 0,
+  environment: Readonly<Record<string, string>> = {},
+) {
   const url = process.env["REDIS_URL"] ?? "redis://127.0.0.1:6379";
   const redis = connect(url, { log: silent });
   const openBlocking = () => connect(url, { log: silent, blocking: true });
@@ -47,7 +51,7 @@ export async function startTestApi(media: RpcHandler, port = 0) {
       ],
     }),
   );
-  const config = loadConfig({ CROSSBAND_HTTP_PORT: String(port) });
+  const config = loadConfig({ CROSSBAND_HTTP_PORT: String(port), ...environment });
   const secret = await clusterSecret(redis);
   const mediaInstance = `media-${unique}`;
   const rpc = startRpc(redis, openBlocking(), mediaInstance, media, silent);
@@ -61,6 +65,8 @@ export async function startTestApi(media: RpcHandler, port = 0) {
     redis,
     http: `http://${address}`,
     ws: `ws://${address}`,
+    /** `host:port` over TLS, when it was asked for. */
+    secure: api.card().listeners["https"],
     admin: adminToken(secret),
     api,
     async signIn(user = names.alice, password = "correct horse"): Promise<string> {

@@ -134,11 +134,12 @@ function describe(
   processes: Ready["processes"],
 ): Ready {
   const sip = `${bracketed(config.host)}:${config.sip.port}`;
+  const tls = `${bracketed(config.host)}:${config.sip.tlsPort}`;
   const http = `${bracketed(config.host)}:${config.http.port}`;
   return {
     region: config.region,
     domain: provision.domain,
-    sip: { udp: sip, tcp: sip, tls: null, ws: `ws://${http}/sip` },
+    sip: { udp: sip, tcp: sip, tls, ws: `ws://${http}/sip` },
     http: `http://${http}`,
     redis: redisUrl,
     rtp: [config.media.ports.from, config.media.ports.to],
@@ -167,7 +168,7 @@ function announce(config: Config, provision: Provision, isDemo: boolean): void {
   tell(out, `  Console    http://${bracketed(config.host)}:${config.http.port}/`);
   tell(
     out,
-    `  Phones     sip:USER@${provision.domain} through ${bracketed(config.host)}:${config.sip.port} (UDP, TCP)`,
+    `  Phones     sip:USER@${provision.domain} through ${bracketed(config.host)}:${config.sip.port} (UDP, TCP) or :${config.sip.tlsPort} (TLS)`,
   );
   tell(out, `  Groups     ${provision.talkGroups.map(({ id }) => id).join(", ")}`);
   if (isDemo) {

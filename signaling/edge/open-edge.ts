@@ -2,6 +2,8 @@ import { Gauge, Registry } from "prom-client";
 import { startRpc, type Rpc, type RpcHandler } from "#state/rpc/rpc.ts";
 import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext } from "#state/instance/role.ts";
+import { openCertificates } from "#state/certificate/certificates.ts";
+import { ownNames } from "#state/certificate/own-names.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { Engine } from "./engine/engine.ts";
 import { createEdgeMetrics } from "./engine/metrics.ts";
@@ -45,7 +47,13 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
   const { config, instance, log, redis, secret } = context;
   const registry = new Registry();
   const rpc = startRpc(redis, context.openBlocking(), instance, serve, log);
-  const sockets = createSockets({ config, instance, log, deliverElsewhere: flowDelivery(rpc) });
+  const sockets = createSockets({
+    config,
+    instance,
+    log,
+    deliverElsewhere: flowDelivery(rpc),
+    certificates: () => openCertificates(redis, config.sip, ownNames(config), log),
+  });
   const metrics = createEdgeMetrics(registry);
   countTransport(registry, sockets);
   const engine = new Engine({ instance, secret, redis, transports: sockets, log, metrics });

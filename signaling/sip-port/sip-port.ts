@@ -26,6 +26,8 @@ export interface Flow {
   /** For stream transports: the process that owns the socket, and its name there. */
   readonly instance?: string;
   readonly connection?: string;
+  /** The host of the URI that this address was found for: what a server reached over TLS must prove (RFC 5922). */
+  readonly name?: string;
 }
 
 export type Headers = readonly (readonly [name: string, value: string])[];

@@ -19,6 +19,7 @@ describe("crossband up with an empty home", () => {
     expect(ready).toMatchObject({ region: "local", domain: "crossband.local" });
     expect(ready.sip.udp).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(ready.sip.tcp).toBe(ready.sip.udp);
+    expect(ready.sip.tls).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(ready.sip.ws).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/sip$/);
     expect(ready.http).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(ready.redis).toMatch(/^redis:\/\/127\.0\.0\.1:\d+$/);

@@ -27,7 +27,7 @@ beforeAll(async () => {
   server = await startRedis();
   redis = new Redis(server.url);
   const edgeRedis = connect(server.url, { log: silent });
-  const config = configSchema.parse({ sip: { port: 0 }, drachtio: { port: 0 } });
+  const config = configSchema.parse({ sip: { port: 0, tlsPort: 0 }, drachtio: { port: 0 } });
   edge = openEdge({
     context: {
       config, redis: edgeRedis, instance: "edge", secret: "test secret", log: silent,

@@ -36,7 +36,7 @@ function contextOf(instance: string, settings: object): RoleContext {
 }
 
 it("call control answers REGISTER and OPTIONS through an edge in another process", async () => {
-  const edge = await startEdge(contextOf("edge", { sip: { port: 0 }, drachtio: { port: 0 } }));
+  const edge = await startEdge(contextOf("edge", { sip: { port: 0, tlsPort: 0 }, drachtio: { port: 0 } }));
   started.push(edge);
   const { drachtio = "", udp = "" } = edge.card().listeners;
   started.push(startOnRemoteEdge(contextOf("calls", { sip: { server: `drachtio://${drachtio}` } })));

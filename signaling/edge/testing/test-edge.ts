@@ -35,7 +35,7 @@ export async function startTestEdge(options: TestEdgeOptions): Promise<TestEdge>
   const redis = connect(redisUrl, { log });
   const edge = openEdge({
     context: {
-      config: configSchema.parse({ sip: { port, advertised: ADVERTISED } }),
+      config: configSchema.parse({ sip: { port, tlsPort: 0, advertised: ADVERTISED } }),
       log,
       instance,
       secret: "test secret",

@@ -14,10 +14,17 @@ export interface Connection {
 
 /** Bytes that may wait for a peer that does not read; beyond it the connection is closed. */
 export const MAX_UNSENT_BYTES = 1_048_576;
-/** Stream sockets of one process. */
-export const MAX_CONNECTIONS = 20_000;
+
+/** How many stream sockets a process keeps. */
+export interface ConnectionLimits {
+  readonly all: number;
+  /** From one address: an office behind a translator fits, one attacker does not take all. */
+  readonly perSource: number;
+}
 
 export interface Connections {
+  /** False when there is no room for one more from this address: refuse it before anything is spent on it. */
+  mayOpen(host: string): boolean;
   /** False when the table is full: the caller closes the socket. */
   add(connection: Connection): boolean;
   remove(connection: Connection): void;
@@ -31,20 +38,30 @@ export interface Connections {
 }
 
 /** Every stream socket of the process by name and by remote address. */
-export function createConnections(counters: TransportCounters, onClosed: (flow: Flow) => void): Connections {
+export function createConnections(
+  counters: TransportCounters,
+  onClosed: (flow: Flow) => void,
+  limits: ConnectionLimits,
+): Connections {
   const byId = new Map<string, Connection>();
   const byRemote = new Map<string, Connection>();
+  const perSource = new Map<string, number>();
+  const mayOpen = (host: string): boolean =>
+    byId.size < limits.all && (perSource.get(host) ?? 0) < limits.perSource;
   return {
+    mayOpen,
     get size() {
       return byId.size;
     },
     add(connection) {
-      if (byId.size >= MAX_CONNECTIONS || connection.flow.connection === undefined) {
+      const { host, connection: id } = connection.flow;
+      if (id === undefined || !mayOpen(host)) {
         counters["connection-refused"]++;
         return false;
       }
+      perSource.set(host, (perSource.get(host) ?? 0) + 1);
       counters["connection-opened"]++;
-      byId.set(connection.flow.connection, connection);
+      byId.set(id, connection);
       byRemote.set(remoteKey(connection.flow), connection);
       return true;
     },
@@ -52,6 +69,9 @@ export function createConnections(counters: TransportCounters, onClosed: (flow: 
       const { flow } = connection;
       if (flow.connection === undefined || byId.get(flow.connection) !== connection) return;
       counters["connection-closed"]++;
+      const left = (perSource.get(flow.host) ?? 1) - 1;
+      if (left > 0) perSource.set(flow.host, left);
+      else perSource.delete(flow.host);
       byId.delete(flow.connection);
       if (byRemote.get(remoteKey(flow)) === connection) byRemote.delete(remoteKey(flow));
       onClosed(flow);

@@ -12,6 +12,7 @@ export const TRANSPORT_EVENTS = [
   "connection-opened",
   "connection-closed",
   "connection-refused",
+  "handshake-failed",
   "slow-peer",
   "delivered-here",
   "delivered-elsewhere",

@@ -37,10 +37,11 @@ describe("target of a request (RFC 3263)", () => {
     ["sip:a@[2001:db8::1]:5070;transport=tcp", ["tcp 2001:db8::1 5070"]],
     ["sip:a@192.0.2.9;maddr=192.0.2.8", ["udp 192.0.2.8 5060"]],
     ["sip:a@carrier.example", ["udp 192.0.2.1 5070", "udp 192.0.2.2 5080"]],
+    ["sips:a@192.0.2.9", ["tls 192.0.2.9 5061"]],
+    ["sip:a@plain;transport=tls", ["tls 192.0.2.3 5061", "tls 2001:db8::3 5061"]],
     ["sip:a@plain:5090", ["udp 192.0.2.3 5090", "udp 2001:db8::3 5090"]],
     ["sip:a@plain", ["udp 192.0.2.3 5060", "udp 2001:db8::3 5060"]],
     ["sip:a@nowhere.example", []],
-    ["sips:a@192.0.2.9", []],
     ["sip:a@192.0.2.9;transport=ws", []],
     ["tel:+15551230001", []],
   ])("%s → %j", async (text, expected) => {

@@ -10,7 +10,11 @@ export interface NameService {
   addresses(host: string): Promise<readonly string[]>;
 }
 
-const DEFAULT_PORT = 5060;
+/** RFC 3261 §19.1.2 */
+const DEFAULT_PORTS = { udp: 5_060, tcp: 5_060, tls: 5_061 } as const;
+/** RFC 3263 §4.2 */
+const SERVICES = { udp: "_sip._udp", tcp: "_sip._tcp", tls: "_sips._tcp" } as const;
+type Reachable = keyof typeof DEFAULT_PORTS;
 /** Answers are kept this long: DNS must not be asked for each INVITE of a busy trunk. */
 const CACHE_MS = 30_000;
 const MAX_NAMES = 1_000;
@@ -25,16 +29,17 @@ export function createTargetResolver(
   const find = async (
     host: string,
     port: number | undefined,
-    transport: "udp" | "tcp",
+    transport: Reachable,
   ): Promise<readonly Flow[]> => {
     const at = async (name: string, targetPort: number): Promise<Flow[]> =>
       (await names.addresses(name).catch(() => [])).map((address) => ({
         transport,
         host: address,
         port: targetPort,
+        ...(transport === "tls" && { name: host }),
       }));
     if (port === undefined) {
-      const records = [...(await names.srv(`_sip._${transport}.${host}`).catch(() => []))]
+      const records = [...(await names.srv(`${SERVICES[transport]}.${host}`).catch(() => []))]
         .filter((record) => record.name !== "" && record.name !== ".")
         .sort((a, b) => a.priority - b.priority || b.weight - a.weight);
       const targets = (
@@ -42,15 +47,14 @@ export function createTargetResolver(
       ).flat();
       if (targets.length > 0) return targets.slice(0, MAX_TARGETS);
     }
-    return (await at(host, port ?? DEFAULT_PORT)).slice(0, MAX_TARGETS);
+    return (await at(host, port ?? DEFAULT_PORTS[transport])).slice(0, MAX_TARGETS);
   };
 
   return async (uri) => {
-    if (uri.scheme !== "sip") return [];
-    const transport = (uri.params.get("transport") ?? "udp").toLowerCase();
-    if (transport !== "udp" && transport !== "tcp") return [];
+    const transport = transportOf(uri);
+    if (!transport) return [];
     const host = uri.params.get("maddr") ?? uri.host;
-    if (isIP(host) !== 0) return [{ transport, host, port: uri.port ?? DEFAULT_PORT }];
+    if (isIP(host) !== 0) return [{ transport, host, port: uri.port ?? DEFAULT_PORTS[transport] }];
     const key = `${transport}:${host}:${uri.port ?? ""}`;
     const known = cache.get(key);
     if (known) return known;
@@ -58,6 +62,13 @@ export function createTargetResolver(
     if (found.length > 0) cache.set(key, found);
     return found;
   };
+}
+
+/** What `sips` asks for is TLS, whatever else the URI says (RFC 3261 §26.2.2). */
+function transportOf({ scheme, params }: SipUri): Reachable | undefined {
+  const named = (params.get("transport") ?? (scheme === "sips" ? "tls" : "udp")).toLowerCase();
+  if (scheme === "sips") return named === "tls" || named === "tcp" ? "tls" : undefined;
+  return scheme === "sip" && Object.hasOwn(DEFAULT_PORTS, named) ? (named as Reachable) : undefined;
 }
 
 function systemNames(): NameService {

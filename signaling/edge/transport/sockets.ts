@@ -2,6 +2,7 @@ import { systemClock } from "#common/clock.ts";
 import type { Config } from "#common/config.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
+import type { Certificates } from "#state/certificate/certificates.ts";
 import { formatHost } from "#signaling/edge/message/uri.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { reachableAddress } from "./address.ts";
@@ -10,7 +11,9 @@ import { newCounters, type TransportCounters } from "./counters.ts";
 import { createIngress } from "./ingress.ts";
 import { createTargetResolver } from "./resolve.ts";
 import { createSourceGuard } from "./source-guard.ts";
-import { openTcp, type StreamContext, type TcpTransport } from "./tcp.ts";
+import type { StreamContext } from "./stream-connection.ts";
+import { openTcp, type StreamTransport } from "./tcp.ts";
+import { openTls } from "./tls.ts";
 import type { Transports } from "./transport.ts";
 import { openUdp, type UdpTransport } from "./udp.ts";
 import { openWs, type WsTransport } from "./ws.ts";
@@ -21,6 +24,8 @@ export interface SocketsOptions {
   readonly log: Logger;
   /** Hands bytes to the instance that owns a flow: RPC `POST /flows/<connection>`. */
   readonly deliverElsewhere: (instance: string, connection: string, bytes: string) => Promise<void>;
+  /** What the TLS port shows; without it there is none. Asked for when the sockets begin to listen. */
+  readonly certificates?: () => Promise<Certificates>;
 }
 
 export interface Sockets extends Transports {
@@ -39,20 +44,27 @@ export function createSockets(options: SocketsOptions): Sockets {
   const guard = createSourceGuard(systemClock);
   const resolve = createTargetResolver();
   let closedHandler: (flow: Flow) => void = () => undefined;
-  const connections = createConnections(counters, (flow) => {
-    closedHandler(flow);
-  });
+  const connections = createConnections(
+    counters,
+    (flow) => {
+      closedHandler(flow);
+    },
+    { all: config.sip.limits.connections, perSource: config.sip.limits.connectionsPerSource },
+  );
   const ingress = createIngress(config.sip.maxMessageBytes, guard, counters, answer, log);
   const context: StreamContext = {
     instance,
     maxMessageBytes: config.sip.maxMessageBytes,
+    keepaliveSeconds: config.sip.keepaliveSeconds,
     ingress,
     connections,
     counters,
     log,
   };
   let udp: UdpTransport | undefined;
-  let tcp: TcpTransport | undefined;
+  let tcp: StreamTransport | undefined;
+  let tls: StreamTransport | undefined;
+  let certificates: Certificates | undefined;
   let ws: WsTransport | undefined;
 
   function answer(flow: Flow, bytes: string): void {
@@ -73,9 +85,10 @@ export function createSockets(options: SocketsOptions): Sockets {
       }
       return deliver(flow.connection, bytes);
     }
-    if (flow.transport !== "tcp" || !tcp)
+    const transport = flow.transport === "tcp" ? tcp : flow.transport === "tls" ? tls : undefined;
+    if (!transport)
       throw new CrossbandError(ErrorCode.FlowGone, "no way to this peer", { transport: flow.transport });
-    return connections.write(await tcp.connectTo(flow), bytes);
+    return connections.write(await transport.connectTo(flow), bytes);
   }
 
   async function deliver(connection: string, bytes: string): Promise<void> {
@@ -98,6 +111,12 @@ export function createSockets(options: SocketsOptions): Sockets {
     }
   };
 
+  /** The cluster's host, at the port of TLS: one that is translated on the way must be the same outside. */
+  const advertisedTls = (): string => {
+    const host = config.sip.advertised?.replace(/:\d+$/, "") ?? formatHost(reachableAddress(config.host));
+    return `${host}:${tls?.port ?? config.sip.tlsPort}`;
+  };
+
   return {
     counters,
     get connectionCount() {
@@ -111,7 +130,8 @@ export function createSockets(options: SocketsOptions): Sockets {
     onFlowClosed(handler) {
       closedHandler = handler;
     },
-    advertised() {
+    advertised(transport) {
+      if (transport === "tls") return advertisedTls();
       return (
         config.sip.advertised ??
         `${formatHost(reachableAddress(config.host))}:${udp?.port ?? config.sip.port}`
@@ -124,12 +144,16 @@ export function createSockets(options: SocketsOptions): Sockets {
     async listen() {
       await openShared();
       ws = await openWs(config.host, context);
+      certificates = await options.certificates?.();
+      if (certificates)
+        tls = await openTls(config.host, config.sip.tlsPort, config.sip.tls, certificates, context);
       const at = (port: number | undefined): string => `${formatHost(config.host)}:${port ?? 0}`;
-      return { udp: at(udp?.port), tcp: at(tcp?.port), ws: at(ws.port) };
+      return { udp: at(udp?.port), tcp: at(tcp?.port), ws: at(ws.port), ...(tls && { tls: at(tls.port) }) };
     },
     async close() {
-      const open = [udp, tcp, ws].filter((transport) => transport !== undefined);
-      udp = tcp = ws = undefined;
+      const open = [udp, tcp, tls, ws].filter((transport) => transport !== undefined);
+      udp = tcp = tls = ws = undefined;
+      certificates?.close();
       const closing = open.map((transport) => transport.close());
       connections.closeAll();
       await Promise.all(closing);

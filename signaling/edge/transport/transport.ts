@@ -31,6 +31,8 @@ export interface Transports {
 export interface TransportListeners {
   readonly udp: string;
   readonly tcp: string;
+  /** Absent when there is no certificate to show. */
+  readonly tls?: string;
   /** Internal: api proxies browsers to it. */
   readonly ws: string;
 }

@@ -6,7 +6,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { plainAddress } from "./address.ts";
 import type { Connection } from "./connections.ts";
-import type { StreamContext } from "./tcp.ts";
+import type { StreamContext } from "./stream-connection.ts";
 
 /** Below the 60 s after which proxies drop silent connections. */
 const PING_MS = 25_000;

@@ -61,7 +61,7 @@ interface Running {
 
 async function startEdgeWithWire(instance: string): Promise<Running> {
   const redis = connect(redisServer.url, { log: silent });
-  const config = configSchema.parse({ sip: { port: 0 }, drachtio: { port: 0 } });
+  const config = configSchema.parse({ sip: { port: 0, tlsPort: 0 }, drachtio: { port: 0 } });
   const context = {
     config,
     instance,

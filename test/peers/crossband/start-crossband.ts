@@ -46,7 +46,8 @@ export async function startCrossband(
   options: { provision?: string; env?: Record<string, string>; limitMs?: number } = {},
 ): Promise<RunningCrossband> {
   const home = mkdtempSync(join(tmpdir(), "crossband-test-"));
-  const [sip, http, drachtio, rtp] = [
+  const [sip, sips, http, drachtio, rtp] = [
+    await freePort(),
     await freePort(),
     await freePort(),
     // Each signaling process takes one more.
@@ -57,6 +58,7 @@ export async function startCrossband(
     ...process.env,
     CROSSBAND_HOME: home,
     CROSSBAND_SIP_PORT: String(sip),
+    CROSSBAND_SIPS_PORT: String(sips),
     CROSSBAND_HTTP_PORT: String(http),
     CROSSBAND_DRACHTIO_PORT: String(drachtio),
     CROSSBAND_RTP_PORTS: `${rtp}-${rtp + 399}`,
