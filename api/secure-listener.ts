@@ -15,8 +15,8 @@ export interface SecureListener {
 }
 
 interface Handlers {
-  request(request: IncomingMessage, response: ServerResponse): void;
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  readonly request: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 /**
@@ -27,7 +27,7 @@ export async function openSecureListener(
   host: string,
   port: number,
   certificates: Certificates,
-  { request, upgrade }: Handlers,
+  handlers: Handlers,
 ): Promise<SecureListener> {
   const server: Server = createServer(
     {
@@ -36,9 +36,9 @@ export async function openSecureListener(
       headersTimeout: HEAD_MS,
       requestTimeout: HEAD_MS,
     },
-    request,
+    handlers.request,
   );
-  server.on("upgrade", upgrade);
+  server.on("upgrade", handlers.upgrade);
   // Whoever speaks no TLS, or trusts no certificate of ours, ends here and nowhere else.
   server.on("tlsClientError", (_error, socket) => socket.destroy());
   certificates.onChange(() => {

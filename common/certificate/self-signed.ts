@@ -39,7 +39,7 @@ export function selfSigned(domain: string, names: readonly string[], nowMs: numb
   const certificate = der.sequence(body, algorithm, der.bitString(signature));
   return {
     certificate: pem("CERTIFICATE", certificate),
-    key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    key: privateKey.export({ type: "pkcs8", format: "pem" }),
   };
 }
 

@@ -21,7 +21,7 @@ export function provesDomain(
   if (of("IP Address").some((address) => plain(address) === wanted)) return true;
   const hosts = of("DNS");
   if (hosts.length > 0) return uris.length === 0 && hosts.some((host) => plain(host) === wanted);
-  const { CN } = certificate.subject ?? {};
+  const { CN } = certificate.subject;
   return names.length === 0 && typeof CN === "string" && plain(CN) === wanted;
 }
 

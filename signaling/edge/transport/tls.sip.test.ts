@@ -12,7 +12,7 @@ import { openCertificates } from "#state/certificate/certificates.ts";
 import { buildResponse } from "#signaling/edge/message/build.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { responseFlow } from "./response-route.ts";
-import { createSockets, type Sockets } from "./sockets.ts";
+import { createSockets } from "./sockets.ts";
 
 /** A store of one value, as Redis is to the cluster's certificate. */
 function memory() {
