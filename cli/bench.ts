@@ -7,7 +7,7 @@ export interface Benchmark {
 }
 
 const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
-  sip: async () => (await import("../test/bench/sip.ts")).sipBenchmark,
+  sip: async () => (await import("../test/bench/sip/sip.ts")).sipBenchmark,
   media: async () => (await import("../media/bench/media.ts")).mediaBenchmark,
 };
 

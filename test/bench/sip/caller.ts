@@ -42,8 +42,8 @@ export class BenchCaller {
   private constructor(socket: Socket, options: CallerOptions) {
     this.#socket = socket;
     this.#options = options;
-    socket.on("message", (bytes) => {
-      this.#receive(bytes.toString("latin1"));
+    socket.on("message", (bytes, { port }) => {
+      this.#receive(bytes.toString("latin1"), port);
     });
   }
 
@@ -132,13 +132,18 @@ export class BenchCaller {
     });
   }
 
+  /** Local UDP port. */
+  get port(): number {
+    return this.#port;
+  }
+
   close(): void {
     this.#socket.close();
   }
 
-  #receive(text: string): void {
+  #receive(text: string, from: number): void {
     if (!text.startsWith("SIP/2.0")) {
-      this.#answer(text);
+      this.#answer(text, from);
       return;
     }
     const status = Number(/^SIP\/2\.0 (\d{3})/.exec(text)?.[1]);
@@ -153,15 +158,19 @@ export class BenchCaller {
     if (!call) return;
     const to = /^To: *(.+)$/im.exec(text)?.[1] ?? "";
     const contact = /^Contact: *<([^>]+)>/im.exec(text)?.[1] ?? call.target;
+    const route = [...text.matchAll(/^Record-Route: *(.+)$/gim)]
+      .map(([, value = ""]) => `Route: ${value.trim()}\r\n`)
+      .reverse()
+      .join("");
     if (method === "INVITE" && call.byeAt === 0) {
       if (status !== 200) {
         call.finish({ answeredMs: undefined, endedMs: undefined });
         return;
       }
       call.answeredMs = performance.now() - call.invitedAt;
-      this.#send(this.#request("ACK", contact, to, callId, call.tag, 1, "", ""));
+      this.#send(this.#request("ACK", contact, to, callId, call.tag, 1, route, ""));
       call.byeAt = performance.now();
-      this.#send(this.#request("BYE", contact, to, callId, call.tag, 2, "", ""));
+      this.#send(this.#request("BYE", contact, to, callId, call.tag, 2, route, ""));
     } else if (method === "BYE")
       call.finish({
         answeredMs: call.answeredMs,
@@ -170,10 +179,10 @@ export class BenchCaller {
   }
 
   /** 200 to everything, with its INVITE's own SDP as the answer to that. */
-  #answer(request: string): void {
+  #answer(request: string, from: number): void {
     if (request.startsWith("ACK")) return;
     const [head = "", body = ""] = request.split(/\r\n\r\n(.*)/s);
-    const copied = head.split("\r\n").filter((line) => /^(Via|From|Call-ID|CSeq):/i.test(line));
+    const copied = head.split("\r\n").filter((line) => /^(Via|From|Call-ID|CSeq|Record-Route):/i.test(line));
     const to = /^To:.*$/im.exec(head)?.[0] ?? "";
     const invited = request.startsWith("INVITE");
     const { user } = this.#options;
@@ -188,6 +197,7 @@ export class BenchCaller {
         "",
         invited ? body : "",
       ].join("\r\n"),
+      from,
     );
   }
 
@@ -217,8 +227,8 @@ ${extra}Content-Length: ${Buffer.byteLength(body)}\r
 ${body}`;
   }
 
-  #send(text: string): void {
-    this.#socket.send(text, this.#options.port, this.#options.host);
+  #send(text: string, port = this.#options.port): void {
+    this.#socket.send(text, port, this.#options.host);
   }
 }
 
