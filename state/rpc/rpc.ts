@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
@@ -72,6 +71,7 @@ export function startRpc(
   log: Logger,
 ): Rpc {
   const pending = new Map<string, Pending>();
+  let asked = 0;
   let closed = false;
   const isClosed = () => closed;
 
@@ -158,7 +158,7 @@ export function startRpc(
   return {
     call(to, request, deadlineMs = DEFAULT_DEADLINE_MS) {
       if (closed) return Promise.reject(new CrossbandError(ErrorCode.RpcTimeout, "rpc is closed"));
-      const id = randomBytes(9).toString("base64url");
+      const id = `${++asked}`;
       return new Promise((resolve, reject) => {
         const timer = setTimeout(() => {
           pending.delete(id);

@@ -42,7 +42,7 @@ function setUp() {
   return { runner, evalsha, get, sent, intruders };
 }
 const other = (count: number, revision = `other${count.toString().padStart(3, "0")}`): string =>
-  revision + encodeBody({ record: { ...emptyCall(call), worker: "two" }, state: JSON.stringify({ count }) });
+  revision + encodeBody({ record: { ...emptyCall(call), worker: "two" }, state: { count } });
 const flow = { transport: "udp", host: "h", port: 1 } as const;
 
 describe("a step of a call", () => {
@@ -56,7 +56,7 @@ describe("a step of a call", () => {
       call,
       read: "fresh",
       decide: (draft) => {
-        draft.state = "{}";
+        draft.state = {};
         draft.send({ flow, text: "hello", method: "X", status: 0 });
         return undefined;
       },
@@ -89,7 +89,7 @@ describe("a step of a call", () => {
     const step = runner.run({
       call,
       read: "fresh",
-      decide: (draft) => void (draft.state = draft.state + " "),
+      decide: (draft) => void (draft.state = { ...(draft.state as object), more: true }),
     });
     await expect(step).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
     expect(sent).toEqual([]);
@@ -97,7 +97,7 @@ describe("a step of a call", () => {
 
   it("that would write nothing is checked against the record, since the copy may be old", async () => {
     const { runner, get, intruders } = setUp();
-    await runner.run({ call, read: "fresh", decide: (draft) => void (draft.state = "{}") });
+    await runner.run({ call, read: "fresh", decide: (draft) => void (draft.state = {}) });
     intruders.push(other(1));
     const decide = vi.fn(() => undefined);
     await runner.run({ call, read: "cached", decide });
@@ -109,9 +109,9 @@ describe("a step of a call", () => {
     const { runner, get, intruders } = setUp();
     intruders.push("error");
     await expect(
-      runner.run({ call, read: "fresh", decide: (draft) => void (draft.state = "{}") }),
+      runner.run({ call, read: "fresh", decide: (draft) => void (draft.state = {}) }),
     ).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
-    await runner.run({ call, read: "cached", decide: (draft) => void (draft.state = "{}") });
+    await runner.run({ call, read: "cached", decide: (draft) => void (draft.state = {}) });
     expect(get).toHaveBeenCalledTimes(1);
   });
 

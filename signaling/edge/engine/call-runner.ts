@@ -219,7 +219,7 @@ const copyOf = (stored: StoredCall | undefined): CachedCall["copy"] =>
   stored ? { revision: stored.revision, body: decodeBody(stored.body) } : "absent";
 
 const baseOf = (entry: CachedCall): CallBody =>
-  typeof entry.copy === "object" ? entry.copy.body : { record: emptyCall(entry.call), state: "" };
+  typeof entry.copy === "object" ? entry.copy.body : { record: emptyCall(entry.call), state: undefined };
 
 /** The record as it is stored: under our name, without what nobody will ask for again. */
 function tidy(record: CallRecord, worker: string, nowMs: number): CallRecord {

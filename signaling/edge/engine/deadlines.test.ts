@@ -16,7 +16,7 @@ const peer: Flow = { transport: "udp", host: "10.0.0.9", port: 5060 };
 const START = 1_000_000;
 
 const draftAt = (nowMs: number, record: CallRecord = emptyCall(call)) =>
-  new Draft({ record, state: "" }, { nowMs, advertised: () => "192.0.2.1:5060" });
+  new Draft({ record, state: undefined }, { nowMs, advertised: () => "192.0.2.1:5060" });
 const parse = (text: string) => {
   const parsed = parseMessage(text);
   if (!parsed.ok) throw new Error(parsed.reason);

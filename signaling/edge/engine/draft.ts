@@ -39,8 +39,8 @@ export class Draft {
   readonly call: CallId;
   readonly context: StepContext;
   record: CallRecord;
-  /** JSON of call control; "" for none. */
-  state: string;
+  /** Call control's, plain JSON; undefined for none. */
+  state: unknown;
   readonly outgoing: Outgoing[] = [];
   readonly details: string[] = [];
   readonly effects: (() => void)[] = [];

@@ -1,5 +1,6 @@
-import { Counter, Histogram, type Registry } from "prom-client";
+import { Histogram, type Registry } from "prom-client";
 import type { Draft, Outgoing } from "./draft.ts";
+import { tally, type Count } from "./tally.ts";
 
 /** What the edge counts. One set a process, on the registry that it is given. */
 export interface EdgeMetrics {
@@ -23,81 +24,79 @@ const LABELLED: ReadonlySet<string> = new Set([
 
 /** Registers the counters of the edge. */
 export function createEdgeMetrics(registry: Registry): EdgeMetrics {
-  const registers = [registry];
-  const counter = <const Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
-    new Counter({ name: `crossband_sip_${name}`, help, labelNames, registers });
+  const counter = (name: string, help: string, ...labelNames: readonly string[]) =>
+    tally(registry, `crossband_sip_${name}`, help, ...labelNames);
   const messages = counter("messages_total", "SIP messages", "direction", "method", "class");
   const transactions = counter("transactions_total", "Finished transactions", "kind", "outcome");
   const retransmissions = counter("retransmissions_total", "Messages sent again, or absorbed", "direction");
-  const commits = counter("commits_total", "Steps committed to Redis");
-  const conflicts = counter("commit_conflicts_total", "Steps done again because another instance was faster");
+  const commits = counter("commits_total", "Steps committed to Redis")();
+  const conflicts = counter(
+    "commit_conflicts_total",
+    "Steps done again because another instance was faster",
+  )();
   const roundTrips = counter("redis_round_trips_total", "Redis commands that a message waited for", "kind");
   const drops = counter("dropped_total", "Messages dropped", "reason");
-  const failures = counter("handler_failures_total", "Exceptions of call control");
-  const adoptions = counter("adopted_total", "Unfinished calls taken over from a dead instance");
+  const failures = counter("handler_failures_total", "Exceptions of call control")();
+  const adoptions = counter("adopted_total", "Unfinished calls taken over from a dead instance")();
   const latency = new Histogram({
     name: "crossband_sip_commit_seconds",
     help: "Time from a decided step to its commit",
     buckets: LATENCY_BUCKETS,
-    registers,
+    registers: [registry],
   });
-  const count = memoize((direction: string, method: string, status: number) =>
-    messages.labels(
-      direction,
-      LABELLED.has(method) ? method : "other",
-      status === 0 ? "request" : `${Math.floor(status / 100)}xx`,
-    ),
-  );
-  // Children of labels are looked up once: on the hot path that costs more than the count.
-  const [absorbed, sentAgain] = [retransmissions.labels("absorbed"), retransmissions.labels("sent")];
-  const trips = {
-    read: roundTrips.labels("read"),
-    commit: roundTrips.labels("commit"),
-    due: roundTrips.labels("due"),
+  const count = {
+    in: byMethodAndClass((method, statusClass) => messages("in", method, statusClass)),
+    out: byMethodAndClass((method, statusClass) => messages("out", method, statusClass)),
   };
+  const [absorbed, sentAgain] = [retransmissions("absorbed"), retransmissions("sent")];
+  const trips = { read: roundTrips("read"), commit: roundTrips("commit"), due: roundTrips("due") };
   return {
     received: (method, status) => {
-      count("in", method, status).inc();
+      count.in(method, status).value++;
     },
     sent({ method, status, retransmission }) {
-      count("out", method, status).inc();
-      if (retransmission === true) sentAgain.inc();
+      count.out(method, status).value++;
+      if (retransmission === true) sentAgain.value++;
     },
     ended(list) {
-      for (const { kind, outcome } of list) transactions.inc({ kind, outcome });
+      for (const { kind, outcome } of list) transactions(kind, outcome).value++;
     },
     retransmissionAbsorbed: () => {
-      absorbed.inc();
+      absorbed.value++;
     },
     committed(seconds) {
-      commits.inc();
+      commits.value++;
       latency.observe(seconds);
     },
     conflict: () => {
-      conflicts.inc();
+      conflicts.value++;
     },
     redisRoundTrip: (kind) => {
-      trips[kind].inc();
+      trips[kind].value++;
     },
     dropped: (reason) => {
-      drops.inc({ reason });
+      drops(reason).value++;
     },
     handlerFailed: () => {
-      failures.inc();
+      failures.value++;
     },
     adopted: () => {
-      adoptions.inc();
+      adoptions.value++;
     },
   };
 }
 
-/** The label lookup of prom-client costs more than the count: remember the child of each label set (bounded by its values). */
-function memoize<T>(make: (direction: string, method: string, status: number) => T): typeof make {
-  const known = new Map<string, T>();
-  return (direction, method, status) => {
-    const key = `${direction} ${LABELLED.has(method) ? method : "other"} ${Math.floor(status / 100)}`;
-    let child = known.get(key);
-    if (child === undefined) known.set(key, (child = make(direction, method, status)));
-    return child;
+/** The counts of messages by method (a scanner's inventions together) and hundreds of the status. */
+function byMethodAndClass(
+  make: (method: string, statusClass: string) => Count,
+): (method: string, status: number) => Count {
+  const known: (Map<string, Count> | undefined)[] = [];
+  return (method, status) => {
+    const hundreds = Math.floor(status / 100);
+    const methods = (known[hundreds] ??= new Map<string, Count>());
+    const label = LABELLED.has(method) ? method : "other";
+    let count = methods.get(label);
+    if (!count) methods.set(label, (count = make(label, hundreds === 0 ? "request" : `${hundreds}xx`)));
+    return count;
   };
 }

@@ -129,7 +129,7 @@ export class Reception {
     status: number,
     headers?: readonly (readonly [string, string])[],
   ): void {
-    const draft = new Draft({ record: emptyCall(call), state: "" }, this.options.context());
+    const draft = new Draft({ record: emptyCall(call), state: undefined }, this.options.context());
     refuse(draft, number, request, source, status, headers);
     for (const message of draft.outgoing) this.options.send(call, message);
   }
@@ -152,7 +152,7 @@ export class Reception {
 function isAnswered(draft: Draft): boolean {
   const legs = Object.values(draft.record.legs);
   return (
-    draft.state === "" &&
+    draft.state === undefined &&
     draft.details.length === 0 &&
     Object.keys(draft.record.timers).length === 0 &&
     legs.every(

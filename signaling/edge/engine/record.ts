@@ -80,18 +80,23 @@ export type ClientTxn = InviteClientTxn | NonInviteClientTxn;
 /** A record as text: the edge's part, then call control's, which is passed through unread. */
 export interface CallBody {
   readonly record: CallRecord;
-  /** JSON of call control; "" for none. */
-  readonly state: string;
+  /** Call control's: plain JSON that nobody changes in place, undefined for none. Read and written by it alone. */
+  readonly state: unknown;
 }
 
 /** JSON never holds a line feed, so one divides the two parts. */
 const DIVIDER = "\n";
 
-export const encodeBody = ({ record, state }: CallBody): string => JSON.stringify(record) + DIVIDER + state;
+export const encodeBody = ({ record, state }: CallBody): string =>
+  JSON.stringify(record) + DIVIDER + (state === undefined ? "" : JSON.stringify(state));
 
 export function decodeBody(body: string): CallBody {
   const at = body.indexOf(DIVIDER);
-  return { record: JSON.parse(body.slice(0, at)) as CallRecord, state: body.slice(at + 1) };
+  const state = body.slice(at + 1);
+  return {
+    record: JSON.parse(body.slice(0, at)) as CallRecord,
+    state: state === "" ? undefined : JSON.parse(state),
+  };
 }
 
 /** The record of a call that nobody has written yet. */

@@ -14,10 +14,10 @@ export function stepOf(draft: Draft): Step {
   return {
     callId: draft.call,
     load<State>(): Promise<State | undefined> {
-      return Promise.resolve(draft.state === "" ? undefined : (JSON.parse(draft.state) as State));
+      return Promise.resolve(draft.state as State | undefined);
     },
     save(state, ttlMs) {
-      open().state = state === undefined ? "" : JSON.stringify(state);
+      open().state = state;
       if (ttlMs !== undefined && ttlMs !== draft.record.ttlMs) draft.record = { ...draft.record, ttlMs };
     },
     command(command) {
