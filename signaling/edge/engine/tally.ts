@@ -12,11 +12,11 @@ export interface Count {
  * @param labelNames of every count; their values, in this order, must come from bounded sets
  * @returns the count of a set of values, to be kept by whoever adds to it often
  */
-export function tally<const Label extends string>(
+export function tally(
   registry: Registry,
   name: string,
   help: string,
-  ...labelNames: readonly Label[]
+  ...labelNames: readonly string[]
 ): (...values: readonly string[]) => Count {
   const counts = new Map<string, { readonly labels: Record<string, string>; readonly count: Count }>();
   new Counter({

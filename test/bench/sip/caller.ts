@@ -56,7 +56,7 @@ export class BenchCaller {
   }
 
   /** REGISTER with digest (MD5), so that later INVITEs come from a registered flow. */
-  async register(): Promise<void> {
+  async register(seconds = 3_600): Promise<void> {
     const { domain, user, password } = this.#options;
     const [callId, tag] = [token(), token()];
     const ask = (sequence: number, extra: string) =>
@@ -76,7 +76,7 @@ export class BenchCaller {
             callId,
             tag,
             sequence,
-            `${extra}Expires: 3600\r\n`,
+            `${extra}Expires: ${seconds}\r\n`,
             "",
           ),
         );
@@ -137,7 +137,9 @@ export class BenchCaller {
     return this.#port;
   }
 
-  close(): void {
+  /** Takes the registration back, or later calls would ring a socket that nobody reads. */
+  async close(): Promise<void> {
+    if (this.#registration) await this.register(0);
     this.#socket.close();
   }
 
