@@ -168,6 +168,23 @@ export const configSchema = z.strictObject({
         unit: "bytes",
         reason: "longest SIP message accepted",
       }),
+      trace: z
+        .strictObject({
+          keepSeconds: field(count.min(0).max(604_800).default(3_600), {
+            unit: "s",
+            reason:
+              "how long the redacted messages of a call are kept after its last one, for `crossband call`; 0 keeps none",
+          }),
+          calls: field(count.min(512).max(1_000_000).default(10_000), {
+            reason:
+              "calls of the whole cluster whose messages are kept; the oldest go first. About 15 KB each",
+          }),
+          callKilobytes: field(count.min(4).max(1_024).default(64), {
+            unit: "KB",
+            reason: "longest trace of one call; what comes later is only counted",
+          }),
+        })
+        .prefault({}),
       server: field(
         z
           .string()

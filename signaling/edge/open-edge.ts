@@ -8,6 +8,7 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { Engine } from "./engine/engine.ts";
 import { createEdgeMetrics } from "./engine/metrics.ts";
 import { Sweeper } from "./engine/sweeper.ts";
+import { openRecorder } from "./trace/open-recorder.ts";
 import { deliverToFlow, flowDelivery } from "./transport/flow-delivery.ts";
 import { createSockets, type Sockets } from "./transport/sockets.ts";
 import type { TransportListeners } from "./transport/transport.ts";
@@ -56,7 +57,16 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
   });
   const metrics = createEdgeMetrics(registry);
   countTransport(registry, sockets);
-  const engine = new Engine({ instance, secret, redis, transports: sockets, log, metrics });
+  const recorder = openRecorder(context, sockets, registry);
+  const engine = new Engine({
+    instance,
+    secret,
+    redis,
+    transports: sockets,
+    log,
+    metrics,
+    ...(recorder ? { witness: recorder } : {}),
+  });
   let sweeper: Sweeper | undefined;
   let closing: Promise<void> | undefined;
 
@@ -94,6 +104,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
       closing ??= (async () => {
         await sweeper?.close();
         await engine.close();
+        await recorder?.flush();
         await sockets.close();
         await rpc.close();
       })();

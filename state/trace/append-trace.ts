@@ -73,7 +73,7 @@ export async function appendTraces(
 }
 
 /** One write for all commands of a batch where there is one server; a cluster takes them one by one. */
-function pipelined(redis: RedisConnection): { client: ScriptClient; flush(): Promise<unknown> } {
+function pipelined(redis: RedisConnection): { client: ScriptClient; flush: () => Promise<unknown> } {
   if (redis.isCluster) return { client: redis, flush: () => Promise.resolve() };
   const pipeline = redis.pipeline();
   return {

@@ -8,6 +8,7 @@ import { CallRunner } from "./call-runner.ts";
 import { newCallId } from "./ids.ts";
 import { createEdgeMetrics } from "./metrics.ts";
 import { encodeBody, emptyCall } from "./record.ts";
+import { NO_WITNESS } from "./witness.ts";
 
 const call = newCallId();
 
@@ -28,6 +29,7 @@ function setUp() {
   const get = vi.fn(() => Promise.resolve(stored ?? null));
   const sent: string[] = [];
   const runner = new CallRunner({
+    witness: NO_WITNESS,
     instance: "one",
     redis: { evalsha, get } as unknown as RedisConnection,
     cache: new CallCache(),

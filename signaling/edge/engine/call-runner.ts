@@ -12,6 +12,7 @@ import { decodeBody, emptyCall, encodeBody, type CallBody, type CallRecord } fro
 import { answer } from "./respond.ts";
 import { dueAt, prune, ttlOf } from "./schedule.ts";
 import { stepOf } from "./step.ts";
+import type { Witness } from "./witness.ts";
 
 /** What call control is asked to do in a step. */
 export type Told =
@@ -38,6 +39,7 @@ export interface CallRunnerOptions {
   readonly context: () => StepContext;
   readonly resolve: (draft: Draft) => Promise<void>;
   readonly metrics: EdgeMetrics;
+  readonly witness: Pick<Witness, "mark">;
   readonly log: Logger;
   /** The step is committed: its messages leave now. */
   readonly send: (call: CallId, message: Outgoing) => void;
@@ -120,6 +122,7 @@ export class CallRunner {
       const outcome = await this.commit(entry, draft);
       if (outcome) return this.finish(entry, draft, outcome);
       this.options.metrics.conflict();
+      this.options.witness.mark(job.call, "conflict");
       current = true;
     }
     throw new CrossbandError(ErrorCode.StateUnavailable, "step lost every race", { attempts: MAX_ATTEMPTS });

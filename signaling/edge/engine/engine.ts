@@ -19,8 +19,9 @@ import type { EdgeMetrics } from "./metrics.ts";
 import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
 import { isUnstable, nextWake } from "./schedule.ts";
-import { resendAll, transportFailed, wake } from "./wake.ts";
+import { resendAll, transportFailed, wake, type Woken } from "./wake.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
+import { NO_WITNESS, type Mark, type Witness } from "./witness.ts";
 
 export interface EngineOptions {
   readonly instance: string;
@@ -30,6 +31,8 @@ export interface EngineOptions {
   readonly transports: Pick<Transports, "send" | "onMessage" | "resolve" | "advertised">;
   readonly log: Logger;
   readonly metrics: EdgeMetrics;
+  /** Told of every message and mark of a call. */
+  readonly witness?: Witness;
   readonly now?: () => number;
   readonly ticker?: Ticker;
 }
@@ -50,6 +53,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 export class Engine implements SipPort {
   private readonly options: EngineOptions;
   private readonly metrics: EdgeMetrics;
+  private readonly witness: Witness;
   private readonly cache = new CallCache();
   private readonly wheel: Wheel;
   private readonly runner: CallRunner;
@@ -62,6 +66,7 @@ export class Engine implements SipPort {
     this.options = options;
     this.now = options.now ?? Date.now;
     this.metrics = options.metrics;
+    this.witness = options.witness ?? NO_WITNESS;
     this.advertisedFor = (transport) => options.transports.advertised(transport);
     this.wheel = new Wheel((name, atMs) => { this.onWheel(name, atMs); }, this.now, options.ticker ?? systemTicker); // prettier-ignore
     this.runner = new CallRunner({
@@ -71,6 +76,7 @@ export class Engine implements SipPort {
       context: () => this.context(),
       resolve: (draft) => this.lookUp(draft),
       metrics: this.metrics,
+      witness: this.witness,
       log: options.log,
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       settled: (entry, record) => { this.settled(entry, record); }, // prettier-ignore
@@ -84,6 +90,7 @@ export class Engine implements SipPort {
       start: (job) => { this.start(job); }, // prettier-ignore
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       metrics: this.metrics,
+      witness: this.witness,
       log: options.log,
     });
   }
@@ -146,6 +153,7 @@ export class Engine implements SipPort {
         // From now on its timers are ours.
         draft.record = { ...draft.record, worker: this.options.instance };
         this.metrics.adopted();
+        draft.effects.push(() => { this.witness.mark(call, "adopted", worker); }); // prettier-ignore
         if (!isUnstable(draft.record)) return wake(draft, draft.context.nowMs);
         resendAll(draft);
         return { recover: true };
@@ -175,12 +183,18 @@ export class Engine implements SipPort {
 
   private send(call: CallId, message: Outgoing): void {
     this.metrics.sent(message);
+    this.witness.sent(call, message);
     this.options.transports.send(message.flow, message.text).catch((error: unknown) => {
       this.options.log.debug(
         { error, call, method: message.method, status: message.status },
         "message not sent",
       );
       this.metrics.dropped("transport");
+      this.witness.mark(
+        call,
+        "not-sent",
+        `${message.method} ${message.status === 0 ? "" : message.status}`.trimEnd(),
+      );
       const { txn } = message;
       if (txn !== undefined) this.transportFailed(call, txn);
     });
@@ -239,12 +253,23 @@ export class Engine implements SipPort {
 
   /** The record is read anew: the ACK or response that makes a retransmission idle may have met another instance. */
   private wake(call: CallId, atMs: number): void {
-    const decide = (draft: Draft) =>
-      draft.record.worker === this.options.instance ? wake(draft, atMs - 1) : undefined;
+    const decide = (draft: Draft) => {
+      if (draft.record.worker !== this.options.instance) return undefined;
+      const woken = wake(draft, atMs - 1);
+      if (woken) draft.effects.push(() => { this.witness.mark(call, ...markOf(woken)); }); // prettier-ignore
+      return woken;
+    };
     this.runner.run({ call, read: "reload", decide }).catch((error: unknown) => {
       this.options.log.warn({ error, call }, "deadline not dealt with");
       // Redis is away: what is due stays due.
       if (!this.closed) this.wheel.arm(call, this.now() + RETRY_MS);
     });
   }
+}
+
+/** What a deadline came to, for whoever looks on. */
+function markOf(woken: NonNullable<Woken>): [Mark, string] {
+  if ("timer" in woken) return ["timer", woken.timer];
+  const { event } = woken;
+  return ["timeout", event.type === "response" ? event.method : event.type];
 }

@@ -11,6 +11,7 @@ import { keyOf, receiveRequest, refuse } from "./receive-request.ts";
 import { receiveResponse } from "./receive-response.ts";
 import { emptyCall } from "./record.ts";
 import { MergeGuard, screen, type Refusal } from "./screen.ts";
+import type { Witness } from "./witness.ts";
 
 export interface ReceptionOptions {
   /** The cluster's secret: call ids follow from it. */
@@ -22,6 +23,7 @@ export interface ReceptionOptions {
   readonly start: (job: Job) => void;
   readonly send: (call: CallId, message: Outgoing) => void;
   readonly metrics: EdgeMetrics;
+  readonly witness: Pick<Witness, "received">;
   readonly log: Logger;
 }
 
@@ -42,16 +44,17 @@ export class Reception {
   /** Takes one well-formed message. */
   receive(message: SipMessage, flow: Flow): void {
     this.options.metrics.received(message.method, message.status);
-    if (message.kind === "response") this.receiveResponse(message);
+    if (message.kind === "response") this.receiveResponse(message, flow);
     else this.receiveRequest(message, flow);
   }
 
-  private receiveResponse(response: SipMessage): void {
+  private receiveResponse(response: SipMessage, source: Flow): void {
     const address = parseBranch(response.topVia.branch);
     if (!address) {
       this.options.metrics.dropped("response-unknown");
       return;
     }
+    this.options.witness.received(address.call, response, source);
     this.options.start({
       call: address.call,
       read: "cached",
@@ -69,6 +72,7 @@ export class Reception {
       if (request.method !== "ACK") this.refuseNow(this.initialAddress(request), request, source, 481);
       return;
     }
+    this.options.witness.received(address.call, request, source);
     const refusal = screen(request) ?? this.refuseMerged(request, address);
     if (refusal) {
       if (request.method !== "ACK") this.refuseNow(address, request, source, refusal.status, refusal.headers);
