@@ -295,8 +295,8 @@ describe("requests that are not for calls", () => {
     const alice = await registered("alice");
     const text = await alice.outside("INVITE", "fire-1", [["Content-Type", "text/plain"]], "hello");
     expect([text.status, valueOf(text, "accept")]).toEqual([415, "application/sdp"]);
-    const required = await alice.outside("INVITE", "fire-1", [["Require", "100rel"]]);
-    expect([required.status, valueOf(required, "unsupported")]).toEqual([420, "100rel"]);
+    const required = await alice.outside("INVITE", "fire-1", [["Require", "precondition"]]);
+    expect([required.status, valueOf(required, "unsupported")]).toEqual([420, "precondition"]);
   });
 });
 

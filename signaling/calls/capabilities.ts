@@ -1,7 +1,7 @@
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { SDP } from "./call/effect.ts";
 
-/** Methods that call control answers; ACK, CANCEL and PRACK are the edge's. */
+/** Methods that call control answers; ACK and CANCEL are the edge's. */
 export const METHODS = [
   "INVITE",
   "ACK",
@@ -12,11 +12,12 @@ export const METHODS = [
   "MESSAGE",
   "INFO",
   "UPDATE",
+  "PRACK",
 ] as const;
 
-const IN_DIALOG_ONLY: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE"]);
+const IN_DIALOG_ONLY: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE", "PRACK"]);
 /** Option tags that a request may require (RFC 3261 §8.2.2.3). */
-const SUPPORTED: ReadonlySet<string> = new Set(["outbound"]);
+const SUPPORTED: ReadonlySet<string> = new Set(["outbound", "100rel"]);
 
 export type HeaderList = readonly (readonly [string, string])[];
 
@@ -49,7 +50,7 @@ export function inspect(message: SipMessage, dialog: boolean): Refused | undefin
     return { status: 481, headers: [] };
   if (message.hasBody && (message.header("content-encoding") ?? "identity").toLowerCase() !== "identity")
     return { status: 415, headers: [["Accept-Encoding", "identity"]] };
-  const describes = method === "INVITE" || method === "UPDATE";
+  const describes = method === "INVITE" || method === "UPDATE" || method === "PRACK";
   if (describes && message.hasBody && message.contentType !== SDP)
     return { status: 415, headers: [["Accept", SDP]] };
   return undefined;

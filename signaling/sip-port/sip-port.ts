@@ -33,7 +33,10 @@ export interface Flow {
 export type Headers = readonly (readonly [name: string, value: string])[];
 
 export type SipEvent =
-  /** A request outside or inside a dialog; never ACK or CANCEL. `dialog` is set when the To-tag names a live dialog. */
+  /**
+   * A request outside or inside a dialog; never ACK or CANCEL. `dialog` is set when the To-tag names a live dialog. A PRACK
+   * has been matched with the response that it acknowledges.
+   */
   | {
       readonly type: "request";
       readonly leg: LegId;
@@ -55,9 +58,13 @@ export type SipEvent =
       readonly status: number;
       readonly message: SipMessage;
       readonly local: boolean;
+      /** Value of the RAck header of its PRACK: set when the response is reliable and waits for one (RFC 3262 §4). */
+      readonly rack?: string;
     }
   /** Our 2xx got no ACK within 64*T1: the edge has sent BYE (RFC 3261 §13.3.1.4). */
-  | { readonly type: "ack-timeout"; readonly leg: LegId };
+  | { readonly type: "ack-timeout"; readonly leg: LegId }
+  /** A reliable provisional response got no PRACK within 64*T1: the edge has answered the INVITE 504 (RFC 3262 §3). */
+  | { readonly type: "prack-timeout"; readonly leg: LegId; readonly txn: TxnId };
 
 export type SipCommand =
   /** Answers a request. To, From, Call-ID, CSeq, Via, Record-Route and Contact are the edge's. */
@@ -69,6 +76,11 @@ export type SipCommand =
       readonly headers?: Headers;
       readonly body?: string;
       readonly contentType?: string;
+      /**
+       * A provisional response that is repeated until its PRACK, when the caller can do that (RFC 3262); what is answered
+       * meanwhile waits where it must. To a caller that requires it every one is.
+       */
+      readonly reliable?: boolean;
     }
   /** Starts a leg: an INVITE, MESSAGE, OPTIONS … outside a dialog. Executing it twice sends the same bytes. */
   | {
@@ -103,6 +115,15 @@ export type SipCommand =
     }
   /** ACKs the 2xx of our INVITE (or re-INVITE) of this leg. */
   | { readonly type: "ack"; readonly leg: LegId; readonly body?: string; readonly contentType?: string }
+  /** Acknowledges a reliable provisional response of this leg: `rack` as it was told, `early` the To-tag that it came with. */
+  | {
+      readonly type: "prack";
+      readonly leg: LegId;
+      readonly rack: string;
+      readonly early?: string;
+      readonly body?: string;
+      readonly contentType?: string;
+    }
   /** Cancels our INVITE of this leg; waits for a provisional response when there was none (RFC 3261 §9.1). */
   | { readonly type: "cancel"; readonly leg: LegId };
 

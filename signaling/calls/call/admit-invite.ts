@@ -66,7 +66,8 @@ export function admitInvite({
     kind: webrtc ? "browser" : "phone",
     priority: user.priority,
   };
-  const invite = { leg, txn, caller, webrtc, sdp, atMs };
+  const reliable = message.supports("100rel");
+  const invite = { leg, txn, caller, webrtc, sdp, reliable, atMs };
   switch (target.kind) {
     case "unknown":
       return refuse(404);

@@ -16,6 +16,8 @@ interface Invite extends At {
   readonly webrtc: boolean;
   /** Undefined: the caller wants our offer. */
   readonly sdp: string | undefined;
+  /** The caller can acknowledge provisional responses (RFC 3262). */
+  readonly reliable?: boolean;
 }
 
 export interface GroupInvite extends Invite {
@@ -43,6 +45,12 @@ export interface UserInvite extends Invite {
   readonly ringMs: number;
 }
 
+/** What a PRACK names: its RAck, and the early dialog that it goes to. */
+export interface Acknowledgeable {
+  readonly rack: string;
+  readonly early: string;
+}
+
 /** What happens to a call that has a record. */
 export type CallEvent = At &
   (
@@ -58,6 +66,10 @@ export type CallEvent = At &
         readonly txn: TxnId;
         readonly sdp: string | undefined;
       }
+    /** The caller acknowledges a reliable provisional response. */
+    | { readonly type: "prack"; readonly leg: LegId; readonly txn: TxnId; readonly sdp: string | undefined }
+    /** It did not in time, and the edge has refused its INVITE (RFC 3262 §3). */
+    | { readonly type: "prack-timeout"; readonly leg: LegId; readonly txn: TxnId }
     /** INFO or MESSAGE inside the dialog; `digit` when it is a telephone key. */
     | {
         readonly type: "info";
@@ -75,6 +87,8 @@ export type CallEvent = At &
         readonly status: number;
         readonly local: boolean;
         readonly sdp: string | undefined;
+        /** A provisional response that waits for its PRACK. */
+        readonly reliable?: Acknowledgeable;
       }
     /** The media tier took what it was asked. */
     | {

@@ -163,7 +163,7 @@ function stepCall(call: AnyCall, event: CallEvent): Decision<AnyCall, Effect> | 
 /** The answer to what no call expects any more: requests are answered, a late 2xx is taken down (RFC 3261 §13.2.2.4). */
 export function withoutCall(event: CallEvent): Effect[] {
   if (event.type === "bye") return [sip({ type: "reply", txn: event.txn, status: 200 })];
-  if (event.type === "offer" || event.type === "info")
+  if (event.type === "offer" || event.type === "info" || event.type === "prack")
     return [sip({ type: "reply", txn: event.txn, status: 481 })];
   const late =
     event.type === "response" && event.method === "INVITE" && event.status >= 200 && event.status < 300;

@@ -39,7 +39,7 @@ export interface CallDetail extends Readonly<Record<string, string | number>> {
 }
 
 export type EndCause =
-  | "caller-hung-up" | "callee-hung-up" | "cancelled" | "rejected" | "no-answer" | "no-ack" | "media-refused" | "media-lost" | "peer-lost"; // prettier-ignore
+  | "caller-hung-up" | "callee-hung-up" | "cancelled" | "rejected" | "no-answer" | "no-ack" | "no-prack" | "media-refused" | "media-lost" | "peer-lost"; // prettier-ignore
 
 export const sip = (command: SipCommand): Effect => ({ do: "sip", command });
 

@@ -110,6 +110,12 @@ function end(state: Live, { atMs, cause, before = [], status = 200 }: Ending): S
 const hangUp = (state: Live, { txn, atMs }: Extract<CallEvent, { type: "bye" }>): Step<GroupCall, Effect> =>
   end(state, { atMs, cause: "caller-hung-up", before: [sip({ type: "reply", txn, status: 200 })] });
 
+/** Nothing that we say before the answer can be changed by an offer. */
+const acknowledged = (
+  state: Live,
+  { txn, sdp }: Extract<CallEvent, { type: "prack" }>,
+): Step<GroupCall, Effect> => to(state, sip({ type: "reply", txn, status: sdp === undefined ? 200 : 488 }));
+
 /** A call into a talk group: RFC 3261 §13.3, §14.2, §15.1.2; offer and answer by RFC 3264. */
 export const table = {
   joining: {
@@ -141,6 +147,8 @@ export const table = {
         before: [sip({ type: "reply", txn: state.txn, status: 500 })],
         status: 500,
       }),
+    prack: acknowledged,
+    "prack-timeout": (state, { atMs }) => end(state, { atMs, cause: "no-prack", status: 504 }),
   },
   joined: {
     ack: (state, event) => joined(state, onAck(state.media, state.policy, event), event.atMs),
@@ -168,6 +176,7 @@ export const table = {
       return to(state, sip({ type: "reply", txn, status: 200 }), ...press);
     },
     bye: hangUp,
+    prack: acknowledged,
     "leg-ended": (state, { atMs }) => end(state, { atMs, cause: "media-lost", before: [bye(state)] }),
     timer: (state, { atMs }) => {
       const again = repeatPut(state.media, state.policy);

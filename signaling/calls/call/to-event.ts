@@ -15,11 +15,14 @@ export function callEventOf(event: SipEvent, atMs: number): CallEvent | undefine
       return { type: "ack", leg: event.leg, sdp: sdpOf(event.message), atMs };
     case "ack-timeout":
       return { type: "ack-timeout", leg: event.leg, atMs };
+    case "prack-timeout":
+      return { type: "prack-timeout", leg: event.leg, txn: event.txn, atMs };
     case "cancel":
       return { type: "cancel", leg: event.leg, txn: event.txn, atMs };
     case "response": {
-      const { leg, method, status, local, message } = event;
-      return { type: "response", leg, method, status, local, sdp: sdpOf(message), atMs };
+      const { leg, method, status, local, message, rack } = event;
+      const reliable = rack === undefined ? {} : { reliable: { rack, early: message.to.tag ?? "" } };
+      return { type: "response", leg, method, status, local, sdp: sdpOf(message), atMs, ...reliable };
     }
     case "request":
       return requestEvent(event, atMs);
@@ -37,6 +40,8 @@ function requestEvent(
     case "INVITE":
     case "UPDATE":
       return { type: "offer", method, leg, txn, sdp: sdpOf(message), atMs };
+    case "PRACK":
+      return { type: "prack", leg, txn, sdp: sdpOf(message), atMs };
     case "INFO":
     case "MESSAGE": {
       const { body } = message;

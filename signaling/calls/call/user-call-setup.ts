@@ -3,6 +3,7 @@ import { bestFailure } from "./best-failure.ts";
 import type { EventOf, UserInvite } from "./call-event.ts";
 import { refusalReply, sdpBody, sip, type Effect } from "./effect.ts";
 import { answerWith, askMedia, atRest, descriptionOf, type MediaLeg } from "./media-leg.ts";
+import { onProvisional } from "./user-call-early.ts";
 import {
   ack,
   bye,
@@ -27,8 +28,9 @@ export const MAX_BRANCHES = 10;
 const WEBRTC_PROFILE = /^m=\S+ \d+ UDP\/TLS\/RTP\/SAVPF?\b/m;
 const ALLOW: readonly [string, string] = [
   "Allow",
-  "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, MESSAGE",
+  "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE",
 ];
+const RELIABLE: readonly [string, string] = ["Supported", "100rel"];
 
 /** True when a description can only be for a browser (RFC 5763). */
 export const isWebrtc = (sdp: string | undefined): boolean => sdp !== undefined && WEBRTC_PROFILE.test(sdp);
@@ -47,7 +49,7 @@ export function startUserCall(call: string, event: UserInvite): UserStep {
   }));
   const state: Calling = {
     kind: "user", name: "calling", call, caller, callee: callee.id, leg, from: event.from, to: event.to, startMs: atMs, txn,
-    offered: sdp !== undefined, branches, media: [], leaving: [],
+    offered: sdp !== undefined, branches, media: [], leaving: [], ...(event.reliable === true && { reliable: true }),
   }; // prettier-ignore
   const first: Effect[] = [{ do: "timer", timer: "no-answer", atMs: atMs + event.ringMs }];
   if (!anchored) return to(state, ...first, ...branches.map((branch) => invite(state, branch, sdp)));
@@ -104,18 +106,16 @@ export function onSetupRefused(state: Calling, event: EventOf<"refused">): UserS
 }
 
 /** A response to one of the INVITEs (RFC 3261 §16.7, as far as it concerns a user agent that forks). */
-export function onInviteResponse(
-  state: Calling,
-  { leg, status, local, sdp, atMs }: EventOf<"response">,
-): UserStep {
+export function onInviteResponse(state: Calling, event: EventOf<"response">): UserStep {
+  const { leg, status, local, atMs } = event;
   const branch = state.branches.find((one) => one.leg === leg);
   // A contact that was given up but answered all the same (RFC 3261 §9.1).
   if (branch?.state !== "calling")
     return status >= 200 && status < 300 && branch?.state === "over"
       ? to(state, ack(leg), bye(leg))
       : to(state);
-  if (status < 200) return provisional(state, status, sdp);
-  if (status < 300) return accepted(state, branch, sdp, atMs);
+  if (status < 200) return onProvisional(state, branch, event);
+  if (status < 300) return accepted(state, branch, event.sdp ?? branch.answer, atMs);
   const dead = local && status === 503 && branch.flow.transport !== "udp";
   const unbind: Effect[] = dead
     ? [{ do: "unbind", user: state.callee, key: branch.key, expiresAtMs: branch.expiresAtMs }]
@@ -128,22 +128,13 @@ export function onInviteResponse(
 export const onNoAnswer = (state: Calling, atMs: number): UserStep =>
   end(state, { atMs, cause: "no-answer", status: 480, before: [reply(state.txn, 480)] });
 
-function provisional(state: Calling, status: number, sdp: string | undefined): UserStep {
-  if (status === 100) return to(state);
-  // Early media makes sense from one phone only, and only when it goes there directly.
-  const early = state.policy === undefined && state.branches.length === 1 ? sdp : undefined;
-  if (state.told !== undefined && (early === undefined || status === state.told)) return to(state);
-  const told = early === undefined ? 180 : status;
-  return to({ ...state, told }, sip({ type: "reply", txn: state.txn, status: told, ...sdpBody(early) }));
-}
-
 function accepted(state: Calling, branch: Branch, sdp: string | undefined, atMs: number): UserStep {
   const { state: rest, effects } = giveUpOthers(state, branch.leg);
   const { policy } = state;
   if (!policy) {
     // Without an offer in the INVITE the answer is in the caller's ACK, and the callee's ACK waits for it (RFC 3261 §13.2.1).
-    const held = !state.offered;
-    const talking = talk(rest, branch.leg, atMs, { phase: "acking", by: state.leg, held });
+    const held = !state.offered && state.agreed !== true;
+    const talking = talk(rest, branch.leg, atMs, state.relay ?? { phase: "acking", by: state.leg, held });
     return to(
       talking, ...(held ? [] : [ack(branch.leg)]), sip({ type: "reply", txn: state.txn, status: 200, ...sdpBody(sdp) }), ...effects, quiet,
     ); // prettier-ignore
@@ -202,9 +193,13 @@ const invite = (state: Calling, { leg, uri, flow }: Branch, sdp: string | undefi
     from: state.from,
     to: state.to,
     flow,
-    headers: [ALLOW],
+    headers: reliably(state) ? [ALLOW, RELIABLE] : [ALLOW],
     ...sdpBody(sdp),
   });
+
+/** Contacts are offered what the caller can do; of several offers in reliable responses the caller could answer one only. */
+const reliably = ({ reliable, offered, policy, branches }: Calling): boolean =>
+  reliable === true && (offered || policy !== undefined || branches.length === 1);
 
 const memberOf = (callee: UserInvite["callee"], { webrtc }: Branch): Member => ({
   ...callee,

@@ -2,6 +2,7 @@ import { stepper, type TransitionTable } from "#common/machine.ts";
 import type { CallEvent } from "./call-event.ts";
 import type { Effect } from "./effect.ts";
 import { CLOSE_TRIES, MEDIA_RETRY_MS } from "./group-call.machine.ts";
+import { onEarlyResponse, onNoPrack, onPrack, onTalkNoPrack } from "./user-call-early.ts";
 import { onInviteResponse, onNoAnswer, onSetupDescribed, onSetupRefused } from "./user-call-setup.ts";
 import {
   onTalkAck,
@@ -31,7 +32,10 @@ export const table = {
     described: onSetupDescribed,
     closed: (state, { leg }) => to(forgetLeaving(state, leg)),
     refused: onSetupRefused,
-    response: (state, event) => (event.method === "INVITE" ? onInviteResponse(state, event) : to(state)),
+    response: (state, event) =>
+      event.method === "INVITE" ? onInviteResponse(state, event) : onEarlyResponse(state, event),
+    prack: onPrack,
+    "prack-timeout": onNoPrack,
     timer: (state, { timer, atMs }) => (timer === "no-answer" ? onNoAnswer(state, atMs) : to(state)),
     // The edge has answered: 200 to the CANCEL, 487 to the INVITE.
     cancel: (state, { atMs }) => end(state, { atMs, cause: "cancelled", status: 487 }),
@@ -70,6 +74,9 @@ export const table = {
     refused: onTalkRefused,
     cancel: onTalkCancel,
     info: onTalkInfo,
+    // The callee was faster than the caller's PRACK.
+    prack: (state, { txn, sdp }) => to(state, reply(txn, sdp === undefined ? 200 : 488)),
+    "prack-timeout": onTalkNoPrack,
     bye: onTalkBye,
     // RFC 3261 §13.3.1.4; the edge has sent BYE on this leg.
     "ack-timeout": (state, { leg, atMs }) =>

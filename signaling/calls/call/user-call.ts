@@ -1,7 +1,7 @@
 import type { Step } from "#common/machine.ts";
 import type { GroupPolicy, LegAnswer, Member } from "#common/media-control.ts";
 import type { LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
-import type { Destination } from "./call-event.ts";
+import type { Acknowledgeable, Destination } from "./call-event.ts";
 import { sdpBody, sip, type CallDetail, type Effect, type EndCause } from "./effect.ts";
 import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import { owedTxn, repeatPut, type MediaLeg } from "./media-leg.ts";
@@ -20,6 +20,14 @@ export interface Branch extends Destination {
     /** Failed with `status`, or cancelled. */
     | "over";
   readonly status?: number;
+  /** Its answer, when it came in a reliable provisional response that the caller was not told: the 2xx has none. */
+  readonly answer?: string;
+}
+
+/** A reliable provisional response of a contact that the caller was told reliably; its PRACK follows the caller's. */
+export interface Unacknowledged extends Acknowledgeable {
+  readonly leg: LegId;
+  readonly described: boolean;
 }
 
 /** An offer/answer exchange passed on from one side to the other. */
@@ -29,7 +37,7 @@ export type Relay =
       readonly phase: "asked";
       readonly by: LegId;
       readonly txn: TxnId;
-      readonly method: "INVITE" | "UPDATE";
+      readonly method: "INVITE" | "UPDATE" | "PRACK";
       readonly offered: boolean;
     }
   /** Answered; ACK awaited. `held`: the other side's 2xx waits for the answer in it. */
@@ -64,6 +72,14 @@ export type UserCall =
       readonly answer?: LegAnswer["description"];
       /** Last provisional status the caller was told. */
       readonly told?: number;
+      /** The caller can acknowledge provisional responses. */
+      readonly reliable?: true;
+      /** In the order in which the caller was told. */
+      readonly unacknowledged?: readonly Unacknowledged[];
+      /** The offer/answer exchange of the INVITE is over before its 2xx, by reliable responses (RFC 3262 §5). */
+      readonly agreed?: true;
+      /** A PRACK or UPDATE under way between the sides. */
+      readonly relay?: Relay;
     })
   | (Base & {
       readonly name: "talking";
@@ -84,9 +100,12 @@ export const reply = (txn: TxnId, status: number, headers: [string, string][] = 
   sip({ type: "reply", txn, status, headers });
 export const bye = (leg: LegId): Effect => sip({ type: "in-dialog", leg, method: "BYE" });
 export const ack = (leg: LegId, sdp?: string): Effect => sip({ type: "ack", leg, ...sdpBody(sdp) });
+export const prack = (leg: LegId, { rack, early }: Acknowledgeable, sdp?: string): Effect =>
+  sip({ type: "prack", leg, rack, early, ...sdpBody(sdp) });
 export const cancel = (leg: LegId): Effect => sip({ type: "cancel", leg });
 
-export const otherLeg = (state: Talking, leg: LegId): LegId => (leg === state.leg ? state.peer : state.leg);
+export const otherLeg = (state: Pick<Talking, "leg" | "peer">, leg: LegId): LegId =>
+  leg === state.leg ? state.peer : state.leg;
 export const mediaOf = (state: UserCall, leg: LegId): MediaLeg | undefined =>
   state.media.find((one) => one.leg === leg);
 
@@ -154,7 +173,9 @@ export function end(
     call, kind, from: caller.id, to: callee, startMs, answerMs, endMs: atMs, durationMs: answerMs === 0 ? 0 : atMs - answerMs,
     cause, status, legs: state.name === "talking" ? `${leg} ${state.peer}` : "",
   }; // prettier-ignore
-  const rest = state.name === "calling" ? giveUpOthers(state) : { state, effects: unanswered(state, byes) };
+  const owed = unanswered(state, byes);
+  const others = state.name === "calling" ? giveUpOthers(state) : { state, effects: [] };
+  const rest = { state: others.state, effects: [...owed, ...others.effects] };
   const removed = removeMedia(rest.state, new Set(rest.state.media.map((one) => one.leg)));
   const { leaving } = removed.state;
   const base = {
@@ -178,11 +199,14 @@ export function end(
 }
 
 /** Requests that wait for an answer which will not come now, and a 2xx that was held back (RFC 3261 §13.2.2.4, §15.1.2). */
-function unanswered(state: Talking, byes: readonly LegId[]): Effect[] {
-  const owed = state.media.flatMap((one) => owedTxn(one) ?? []);
+function unanswered(state: Calling | Talking, byes: readonly LegId[]): Effect[] {
+  const owed = state.name === "calling" ? [] : state.media.flatMap((one) => owedTxn(one) ?? []);
   const { relay } = state;
   if (relay?.phase === "asked") owed.push(relay.txn);
-  const held = relay?.phase === "acking" && relay.held ? otherLeg(state, relay.by) : undefined;
+  const held =
+    state.name === "talking" && relay?.phase === "acking" && relay.held
+      ? otherLeg(state, relay.by)
+      : undefined;
   return [
     ...owed.map((txn) => reply(txn, 487)),
     ...(held !== undefined && byes.includes(held) ? [ack(held)] : []),

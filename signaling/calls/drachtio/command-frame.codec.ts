@@ -21,8 +21,14 @@ const PLACEHOLDER = "sip:placeholder";
  */
 export function encodeCommand(command: SipCommand, ids: ServerIds): string {
   switch (command.type) {
-    case "reply":
-      return frame(command.txn, "", "", `SIP/2.0 ${command.status} ${command.reason ?? ""}`, command);
+    case "reply": {
+      const reliable = command.reliable === true ? ([["Require", "100rel"]] as const) : [];
+      const headers = [...reliable, ...(command.headers ?? [])];
+      return frame(command.txn, "", "", `SIP/2.0 ${command.status} ${command.reason ?? ""}`, {
+        ...command,
+        headers,
+      });
+    }
     case "request": {
       const own = [[LEG_HEADER, command.leg], ["From", command.from], ["To", command.to]] as const; // prettier-ignore
       const headers = [...own, ...(command.headers ?? [])];
@@ -35,6 +41,13 @@ export function encodeCommand(command: SipCommand, ids: ServerIds): string {
       return frame("", ids.dialogOf(command.leg), "", `${command.method} ${PLACEHOLDER} SIP/2.0`, command);
     case "ack":
       return frame("", ids.dialogOf(command.leg), "", `ACK ${PLACEHOLDER} SIP/2.0`, command);
+    case "prack": {
+      const headers = [["RAck", command.rack]] as const;
+      return frame("", ids.dialogOf(command.leg), "", `PRACK ${PLACEHOLDER} SIP/2.0`, {
+        ...command,
+        headers,
+      });
+    }
     case "cancel":
       return frame(ids.inviteOf(command.leg), "", "", `CANCEL ${PLACEHOLDER} SIP/2.0`, {});
   }

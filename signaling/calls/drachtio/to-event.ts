@@ -15,7 +15,9 @@ export function toEvent(frame: Extract<EdgeFrame, { type: "sip" }>, names: LegNa
   names.learn(leg, { dialog: frame.dialog });
   if (!isRequest) {
     const { status } = message;
-    return { type: "response", leg, txn: frame.txn, method, status, message, local: false };
+    const rseq = status < 200 ? message.header("rseq") : undefined;
+    const rack = rseq === undefined ? {} : { rack: `${rseq} ${message.cseq.seq} ${method}` };
+    return { type: "response", leg, txn: frame.txn, method, status, message, local: false, ...rack };
   }
   if (frame.source === "application") return { type: "ack-timeout", leg };
   if (method === "ACK") return { type: "ack", leg, message };

@@ -11,7 +11,8 @@ function describeEffect(effect: Effect): string {
       const { command } = effect;
       const type = "contentType" in command ? command.contentType : undefined;
       const sdp = type === undefined ? "" : type === SDP ? "+sdp" : "+body";
-      if (command.type === "reply") return `${command.status}${sdp} to ${command.txn}`;
+      if (command.type === "reply")
+        return `${command.status}${command.reliable === true ? " reliably" : ""}${sdp} to ${command.txn}`;
       if (command.type === "request") return `${command.method}${sdp} ${legNumber(command.leg)}`;
       return `${command.type === "in-dialog" ? command.method : command.type}${sdp} ${legNumber(command.leg)}`;
     }

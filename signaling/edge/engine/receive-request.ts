@@ -11,8 +11,11 @@ import * as nonInviteServer from "#signaling/edge/transaction/non-invite-server.
 import { responseFlow } from "#signaling/edge/transport/response-route.ts";
 import type { Flow, SipEvent } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
+import { dialogWith, withDialog } from "./early-dialogs.ts";
 import { legIdOf, serverTxnId } from "./ids.ts";
 import type { InviteServerTxn, LegRecord, ServerTxn } from "./record.ts";
+import { receivePrack, releaseAnswers } from "./receive-prack.ts";
+import { reliabilityOf } from "./reliable-response.ts";
 import { answer, essentialsOf, finishAnswer, statusOf, storedRequest, writeResponse } from "./respond.ts";
 
 /** A leg has at most this many transactions of its peer at once; more are refused with 503. */
@@ -59,6 +62,7 @@ export function refuse(
 /** Keeps what later responses need, and says 100 to an INVITE that has no answer yet. Runs when the step is decided. */
 export function settleRequest(draft: Draft): void {
   const { request } = draft;
+  if (request?.message.method === "PRACK") releaseAnswers(draft, request.number);
   const txn = request && draft.leg(request.number)?.servers.find(({ id }) => id === request.txn);
   if (!request || !txn || txn.request !== undefined || isFinal(txn)) return;
   draft.putServer(request.number, { ...txn, request: essentialsOf(request.message) });
@@ -78,8 +82,9 @@ function newTxn(draft: Draft, number: number, request: SipMessage, source: Flow)
   const id = serverTxnId(legIdOf(draft.call, number), seq);
   const base = { id, method, seq, key: keyOf(request), flow: responseFlow(request, source) };
   draft.request = { number, txn: id, message: request };
+  const reliability = method === "INVITE" ? reliabilityOf(request) : undefined;
   return method === "INVITE"
-    ? { ...base, kind: "invite-server", state: { name: "proceeding" } }
+    ? { ...base, kind: "invite-server", state: { name: "proceeding" }, ...(reliability && { reliability }) }
     : { ...base, kind: "server", state: { name: "trying" } };
 }
 
@@ -102,12 +107,14 @@ function withinDialog(
     refuse(draft, number, request, source, 481);
     return;
   }
-  const leg = awaitsNotify(known, request)
-    ? { ...known, dialog: dialogOfNotify(known.dialog, request, source) }
-    : { ...known, dialog: known.dialog };
+  let leg: LegRecord = known;
+  let before = dialogWith(known, request.from.tag) ?? known.dialog;
+  if (awaitsNotify(known, request)) {
+    before = dialogOfNotify(known.dialog, request, source);
+    leg = { ...known, dialog: before };
+  }
   if (request.method === "INVITE" && request.cseq.seq === leg.doneInvite) return undefined;
-  const refusal =
-    refuseRequest(leg.dialog, request) ?? (request.method === "INVITE" ? glare(leg) : undefined);
+  const refusal = refuseRequest(before, request) ?? (request.method === "INVITE" ? glare(leg) : undefined);
   // §14.2: a second INVITE before the first is answered.
   const retryAfter = refusal === 500 ? ([["Retry-After", "1"]] as const) : [];
   if (refusal !== undefined) {
@@ -118,7 +125,13 @@ function withinDialog(
     refuse(draft, number, request, source, 503, [["Retry-After", "2"]]);
     return;
   }
-  const refreshed = REFRESHING.has(request.method) ? refreshTarget(leg.dialog, request) : leg.dialog;
+  const unmatched = request.method === "PRACK" ? receivePrack(draft, number, leg, request) : undefined;
+  if (unmatched !== undefined) {
+    refuse(draft, number, request, source, unmatched);
+    return;
+  }
+  if (request.method === "PRACK") leg = draft.leg(number) ?? leg;
+  const refreshed = REFRESHING.has(request.method) ? refreshTarget(before, request) : before;
   const dialog = {
     ...(request.method === "NOTIFY"
       ? afterNotify(refreshed, request.header("subscription-state"))
@@ -127,8 +140,8 @@ function withinDialog(
     // The peer is where its latest request came from: a new socket or a new translation of its address.
     flow: source,
   };
-  if (request.method === "BYE") endDialog(draft, number, { ...leg, dialog: { ...dialog, state: "ended" } });
-  else draft.putLeg(number, { ...leg, dialog });
+  if (request.method === "BYE") endDialog(draft, number, withDialog(leg, { ...dialog, state: "ended" }));
+  else draft.putLeg(number, withDialog(leg, dialog));
   const txn = newTxn(draft, number, request, source);
   draft.putServer(number, txn);
   return { type: "request", leg: leg.leg, txn: txn.id, dialog: true, message: request, source };

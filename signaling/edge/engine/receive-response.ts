@@ -13,6 +13,7 @@ import * as nonInviteClient from "#signaling/edge/transaction/non-invite-client.
 import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
 import { parseOwn, writeHopByHop, writeRequest } from "./compose.ts";
 import type { Draft } from "./draft.ts";
+import { learnDialog } from "./early-dialogs.ts";
 import { branchOf, type BranchAddress } from "./ids.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "./record.ts";
 import { cancelNow, resendAck } from "./send-request.ts";
@@ -50,13 +51,20 @@ function ofInvite(
   const changed = step.state !== txn.state;
   let next: InviteClientTxn = { ...txn, state: step.state };
   if (changed && step.state.name === "accepted") next = { ...next, toTag: response.to.tag ?? "" };
-  if (changed) draft.putClient(number, next);
+  const reliable = reliableOf(response);
+  if (reliable) {
+    // RFC 3262 §4: in order and once; what is not the next one comes again, or has been told.
+    const last = txn.rseqs?.[reliable.tag];
+    if (last !== undefined && reliable.rseq !== last + 1) return undefined;
+    next = { ...next, rseqs: { ...txn.rseqs, [reliable.tag]: reliable.rseq } };
+  }
+  if (changed || reliable) draft.putClient(number, next);
   let told: SipEvent | undefined;
   for (const effect of step.effects)
     switch (effect.do) {
       case "tell":
         updateDialog(draft, number, response);
-        told = tell(draft, leg, txn, response);
+        told = tell(draft, leg, txn, response, reliable && `${reliable.rseq} ${txn.seq} INVITE`);
         break;
       case "ack":
         ackFailure(draft, number, next, response);
@@ -100,7 +108,13 @@ function ofNonInvite(
   return tell(draft, leg, txn, response);
 }
 
-function tell(draft: Draft, leg: LegRecord, txn: ClientTxn, response: SipMessage): SipEvent | undefined {
+function tell(
+  draft: Draft,
+  leg: LegRecord,
+  txn: ClientTxn,
+  response: SipMessage,
+  rack?: string,
+): SipEvent | undefined {
   const { status } = response;
   if (status === 100) return undefined;
   if (status >= 200) draft.ended.push({ kind: txn.kind, outcome: `${Math.floor(status / 100)}xx` });
@@ -112,18 +126,31 @@ function tell(draft: Draft, leg: LegRecord, txn: ClientTxn, response: SipMessage
     status,
     message: response,
     local: false,
+    ...(rack === undefined ? {} : { rack }),
   };
+}
+
+/** A provisional response that its sender repeats until a PRACK (RFC 3262 §4); 100 never is. */
+function reliableOf(response: SipMessage): { readonly rseq: number; readonly tag: string } | undefined {
+  const { status } = response;
+  if (status <= 100 || status >= 200) return undefined;
+  const rseq = response.header("rseq");
+  const { tag } = response.to;
+  if (rseq === undefined || tag === undefined || !/^\d{1,10}$/.test(rseq)) return undefined;
+  const required = response.headers("require").some((option) => option.toLowerCase() === "100rel");
+  return required ? { rseq: Number(rseq), tag } : undefined;
 }
 
 function updateDialog(draft: Draft, number: number, response: SipMessage): void {
   const leg = draft.leg(number);
   if (!leg?.dialog || response.status === 100) return;
   if (response.status < 300) {
-    draft.putLeg(number, { ...leg, dialog: dialogOfResponse(leg.dialog, response) });
+    draft.putLeg(number, learnDialog(leg, leg.dialog, response));
   } else if (leg.dialog.state === "early") {
     // Nothing came of it. A further attempt (credentials, another target) starts without a remote tag (§8.1.3.5).
     const { remoteTag: _tag, target: _target, ...dialog } = leg.dialog;
-    draft.putLeg(number, { ...leg, dialog: { ...dialog, routes: [] } });
+    const { forks: _forks, ...rest } = leg;
+    draft.putLeg(number, { ...rest, dialog: { ...dialog, routes: [] } });
   }
 }
 

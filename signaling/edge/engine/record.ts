@@ -1,9 +1,13 @@
-import type { CallId, Flow, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type { CallId, Flow, LegId, SipCommand, TxnId } from "#signaling/sip-port/sip-port.ts";
 import type { DialogRecord } from "#signaling/edge/dialog/dialog.ts";
 import type * as InviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
 import type * as InviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
 import type * as NonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
 import type * as NonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
+import type {
+  Reliability,
+  ReliableProvisionals,
+} from "#signaling/edge/transaction/reliable-provisional.machine.ts";
 
 /**
  * Everything that an instance must know to carry on with a call. Plain JSON: it lives in Redis, and whatever process the
@@ -25,9 +29,14 @@ export interface LegRecord {
   readonly dialog?: DialogRecord;
   readonly servers: readonly ServerTxn[];
   readonly clients: readonly ClientTxn[];
+  /** Early dialogs of our INVITE beside the latest one, by To-tag: something behind the next hop forks (RFC 3261 §12.1.2). */
+  readonly forks?: Readonly<Record<string, DialogRecord>>;
   /** CSeq of the last INVITE of the peer that is over and done: what still arrives of it is absorbed. */
   readonly doneInvite?: number;
 }
+
+/** What a response is made of, beside what follows from its request. */
+export type Answer = Omit<Extract<SipCommand, { type: "reply" }>, "type" | "txn">;
 
 interface ServerTxnBase {
   readonly id: TxnId;
@@ -45,6 +54,9 @@ interface ServerTxnBase {
 export type InviteServerTxn = ServerTxnBase & {
   readonly kind: "invite-server";
   readonly state: InviteServer.State;
+  /** Until the final response: the caller can do reliable provisional responses. */
+  readonly reliability?: Reliability;
+  readonly provisionals?: ReliableProvisionals<Answer>;
 };
 export type NonInviteServerTxn = ServerTxnBase & {
   readonly kind: "server";
@@ -70,6 +82,8 @@ export type InviteClientTxn = ClientTxnBase & {
   readonly ackFlow?: Flow;
   /** To-tag of the 2xx that made the dialog; others are forks. */
   readonly toTag?: string;
+  /** RSeq of the latest reliable provisional response, by To-tag (RFC 3262 §4). */
+  readonly rseqs?: Readonly<Record<string, number>>;
 };
 export type NonInviteClientTxn = ClientTxnBase & {
   readonly kind: "client";

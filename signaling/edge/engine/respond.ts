@@ -6,14 +6,15 @@ import * as inviteServer from "#signaling/edge/transaction/invite-server.machine
 import * as nonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
 import type { Flow, LegId, SipCommand } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
+import { planProvisional } from "./reliable-response.ts";
 import { contactOf } from "./contact.ts";
 import { legOfTxn, parseLegId } from "./ids.ts";
-import type { InviteServerTxn, LegRecord, NonInviteServerTxn, ServerTxn } from "./record.ts";
+import type { Answer, InviteServerTxn, LegRecord, NonInviteServerTxn, ServerTxn } from "./record.ts";
 
 type Reply = Extract<SipCommand, { type: "reply" }>;
 
 export const KNOWN_METHODS: readonly string[] = [
-  "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "MESSAGE", "INFO", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER", "PUBLISH",
+  "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "REGISTER", "MESSAGE", "INFO", "UPDATE", "PRACK", "SUBSCRIBE", "NOTIFY", "REFER", "PUBLISH",
 ]; // prettier-ignore
 export const ALLOW = KNOWN_METHODS.join(", ");
 
@@ -34,13 +35,13 @@ export function reply(draft: Draft, command: Reply): void {
 }
 
 /** Gives a transaction a response: ours or call control's. */
-export function answer(
-  draft: Draft,
-  number: number,
-  txn: ServerTxn,
-  parts: Omit<Reply, "type" | "txn">,
-): void {
+export function answer(draft: Draft, number: number, txn: ServerTxn, parts: Answer): void {
   const nowMs = draft.context.nowMs;
+  if (txn.kind === "invite-server") {
+    const planned = planProvisional(draft, number, txn, parts);
+    if (!planned) return;
+    ({ txn, parts } = planned);
+  }
   const event = { type: "respond", status: parts.status, nowMs } as const;
   const next =
     txn.kind === "invite-server"
@@ -51,22 +52,26 @@ export function answer(
 }
 
 /** Writes and stores the response of a transaction whose state has been stepped, and sends it. */
-export function finishAnswer(
-  draft: Draft,
-  number: number,
-  txn: ServerTxn,
-  parts: Omit<Reply, "type" | "txn">,
-): void {
+export function finishAnswer(draft: Draft, number: number, txn: ServerTxn, parts: Answer): void {
   const request = draft.request?.txn === txn.id ? draft.request.message : storedRequest(txn);
   const leg = draft.leg(number);
   if (!request || !leg) return;
   const text = writeResponse(draft, leg.leg, txn.flow, request, parts);
-  const { request: _stored, ...rest } = txn;
-  draft.putServer(number, { ...(parts.status < 200 ? txn : rest), response: text });
+  draft.putServer(number, { ...(parts.status < 200 ? txn : withoutRequest(txn)), response: text });
   settleDialog(draft, number, txn, parts.status);
   if (parts.status >= 200)
     draft.ended.push({ kind: txn.kind, outcome: `${Math.floor(parts.status / 100)}xx` });
   draft.send({ flow: txn.flow, text, method: txn.method, status: parts.status });
+}
+
+/** An answered transaction: what only further responses would need is dropped. */
+function withoutRequest(txn: ServerTxn): ServerTxn {
+  if (txn.kind === "server") {
+    const { request: _request, ...rest } = txn;
+    return rest;
+  }
+  const { request: _request, reliability: _reliability, provisionals, ...rest } = txn;
+  return provisionals?.sinceMs === undefined ? rest : { ...rest, provisionals };
 }
 
 /** A response to a request that needs no record: refused by the edge, or answered from the request alone. */
@@ -75,7 +80,7 @@ export function writeResponse(
   tag: LegId,
   flow: Flow,
   request: SipMessage,
-  parts: Omit<Reply, "type" | "txn">,
+  parts: Answer,
 ): string {
   const ours = CONTACT_METHODS.has(request.method) && parts.status > 100 && parts.status < 300;
   const given = (parts.headers ?? []).filter(([name]) => {

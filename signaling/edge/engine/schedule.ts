@@ -2,6 +2,7 @@ import * as inviteClient from "#signaling/edge/transaction/invite-client.machine
 import * as inviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
 import * as nonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
 import * as nonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
+import * as provisionals from "#signaling/edge/transaction/reliable-provisional.machine.ts";
 import { nextResend, TIMEOUT, type Schedule } from "#signaling/edge/transaction/timing.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import type { CallRecord, ClientTxn, LegRecord, ServerTxn } from "./record.ts";
@@ -19,7 +20,9 @@ export function scheduleOf(txn: ServerTxn | ClientTxn): Schedule {
   const reliable = isReliable(txn.flow);
   switch (txn.kind) {
     case "invite-server":
-      return inviteServer.scheduleOf(txn.state, reliable);
+      return txn.state.name === "proceeding" && txn.provisionals
+        ? provisionals.scheduleOf(txn.provisionals)
+        : inviteServer.scheduleOf(txn.state, reliable);
     case "server":
       return nonInviteServer.scheduleOf(txn.state, reliable);
     case "invite-client":

@@ -8,11 +8,11 @@ export interface Refusal {
 }
 
 const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS);
-/** Methods that mean nothing outside a dialog (RFC 3261 §15.1.2, 6086 §4.2.2, 3311 §5.2). */
-const IN_DIALOG: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE"]);
+/** Methods that mean nothing outside a dialog (RFC 3261 §15.1.2, 6086 §4.2.2, 3311 §5.2, 3262 §3). */
+const IN_DIALOG: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE", "PRACK"]);
 const SCHEMES: ReadonlySet<string> = new Set(["sip", "sips", "tel", "urn"]);
 /** Option tags that a request may require of us (RFC 3261 §8.2.2.3): what the registrar and the transport do. */
-const EXTENSIONS: ReadonlySet<string> = new Set(["path", "outbound"]);
+const EXTENSIONS: ReadonlySet<string> = new Set(["path", "outbound", "100rel"]);
 
 /** Why a request is refused before anybody looks at it (RFC 3261 §8.2.1, §8.2.2); undefined when it is not. */
 export function screen(request: SipMessage): Refusal | undefined {

@@ -6,6 +6,7 @@ import * as inviteClient from "#signaling/edge/transaction/invite-client.machine
 import type { Flow, SipCommand } from "#signaling/sip-port/sip-port.ts";
 import { parseOwn, writeHopByHop, writeRequest, type RequestPlan } from "./compose.ts";
 import type { Draft } from "./draft.ts";
+import { dialogWith } from "./early-dialogs.ts";
 import { branchOf, clientTxnId, parseLegId } from "./ids.ts";
 import { localResponse } from "./local-response.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord } from "./record.ts";
@@ -61,7 +62,12 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
 }
 
 /** Carries out `in-dialog`. Nothing is sent in a dialog that has ended, or that nobody has answered yet. */
-export function sendInDialog(draft: Draft, command: Omit<Command<"in-dialog">, "type">): void {
+export function sendInDialog(
+  draft: Draft,
+  command: Omit<Command<"in-dialog">, "type">,
+  /** To-tag of the early dialog that is meant, when it is not the latest. */
+  early?: string,
+): void {
   const address = parseLegId(command.leg);
   const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
   if (!address || !leg) return;
@@ -70,11 +76,13 @@ export function sendInDialog(draft: Draft, command: Omit<Command<"in-dialog">, "
     resend(draft, open);
     return;
   }
-  const { dialog } = leg;
-  if (!dialog || dialog.state === "ended" || dialog.remoteTag === undefined) return;
-  const seq = dialog.localSeq + 1;
+  const dialog = dialogWith(leg, early);
+  if (!dialog || !leg.dialog || dialog.state === "ended" || dialog.remoteTag === undefined) return;
+  const seq = leg.dialog.localSeq + 1;
   const next = {
-    ...(command.method === "NOTIFY" ? afterNotify(dialog, headerOf(command, "subscription-state")) : dialog),
+    ...(command.method === "NOTIFY"
+      ? afterNotify(leg.dialog, headerOf(command, "subscription-state"))
+      : leg.dialog),
     localSeq: seq,
     ...(command.method === "BYE" ? { state: "ended" as const } : {}),
   };
@@ -92,6 +100,20 @@ export function sendInDialog(draft: Draft, command: Omit<Command<"in-dialog">, "
     body: command.body,
     contentType: command.contentType,
   });
+}
+
+/** Carries out `prack`, in the early dialog that the response made; the same one again sends the same bytes again. */
+export function sendPrack(draft: Draft, { leg, rack, early, body, contentType }: Command<"prack">): void {
+  const address = parseLegId(leg);
+  const known = address?.call === draft.call ? draft.leg(address.number) : undefined;
+  const id = `\r\nRAck: ${rack}\r\n`;
+  const sent = known?.clients.find(({ method, request }) => method === "PRACK" && request.includes(id));
+  if (sent) {
+    if (isOpen(sent)) resend(draft, sent);
+    return;
+  }
+  const content = { ...(body !== undefined && { body }), ...(contentType !== undefined && { contentType }) };
+  sendInDialog(draft, { leg, method: "PRACK", headers: [["RAck", rack]], ...content }, early);
 }
 
 /** Carries out `ack`: acknowledges the 2xx of the latest INVITE, once. */

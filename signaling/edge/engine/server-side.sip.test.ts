@@ -212,7 +212,7 @@ describe("requests without a record", () => {
 
   it.each([
     ["a method that nobody knows", "FROBNICATE", "", 405],
-    ["an extension that is required and unknown", "INVITE", "Require: 100rel\r\n", 420],
+    ["an extension that is required and unknown", "INVITE", "Require: precondition\r\n", 420],
   ])("refuses %s", async (_what, method, headers, status) => {
     phone.send(one.port, phone.request({ method, seq: 1, branch: `m${status}`, headers }));
     await phone.next(status);

@@ -3,7 +3,7 @@ import { parseOwn } from "./compose.ts";
 import type { Draft } from "./draft.ts";
 import { parseLegId } from "./ids.ts";
 import { reply } from "./respond.ts";
-import { sendAck, sendCancel, sendInDialog, sendRequest } from "./send-request.ts";
+import { sendAck, sendCancel, sendInDialog, sendPrack, sendRequest } from "./send-request.ts";
 
 /** Call control's view of a draft. */
 export function stepOf(draft: Draft): Step {
@@ -68,6 +68,9 @@ function execute(draft: Draft, command: SipCommand): void {
       break;
     case "ack":
       sendAck(draft, command);
+      break;
+    case "prack":
+      sendPrack(draft, command);
       break;
     case "cancel":
       sendCancel(draft, command);

@@ -6,8 +6,8 @@ import { withoutSubscriber } from "#signaling/edge/dialog/dialog.ts";
 import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
 import { localResponse } from "./local-response.ts";
-import type { ClientTxn, InviteClientTxn, ServerTxn } from "./record.ts";
-import { statusOf } from "./respond.ts";
+import type { ClientTxn, InviteClientTxn, InviteServerTxn, ServerTxn } from "./record.ts";
+import { answer, statusOf } from "./respond.ts";
 import { isUnheard, scheduleOf, transactionsOf } from "./schedule.ts";
 import { resend, sendInDialog } from "./send-request.ts";
 
@@ -77,6 +77,7 @@ function expire(draft: Draft, number: number, txn: ServerTxn | ClientTxn): SipEv
   if (txn.kind === "invite-client" && isUnheard(txn)) return giveUp(draft, number, txn);
   if (txn.kind === "client" || txn.kind === "invite-client") return end(draft, number, txn, 408);
   if (txn.kind === "server") return undefined;
+  if (txn.state.name === "proceeding") return unacknowledged(draft, number, txn);
   const step = inviteServer.step(txn.state, { type: "expire" });
   const leg = draft.leg(number);
   if (!step || !leg) return undefined;
@@ -98,6 +99,15 @@ function giveUp(draft: Draft, number: number, txn: InviteClientTxn): SipEvent | 
   if (step) draft.putClient(number, { ...rest, state: step.state });
   const leg = draft.leg(number);
   return leg && localResponse(leg.leg, txn, 408);
+}
+
+/** RFC 3262 §3: without its PRACK the INVITE is refused. */
+function unacknowledged(draft: Draft, number: number, txn: InviteServerTxn): SipEvent | undefined {
+  const leg = draft.leg(number);
+  if (!leg) return undefined;
+  answer(draft, number, txn, { status: 504 });
+  draft.ended.push({ kind: txn.kind, outcome: "prack-timeout" });
+  return { type: "prack-timeout", leg: leg.leg, txn: txn.id };
 }
 
 function end(draft: Draft, number: number, txn: ClientTxn, status: 408 | 503): SipEvent | undefined {

@@ -26,6 +26,7 @@ export function answeringHandler(
           if (event.message.header("x-ring") !== undefined) return;
           return event.message.method === "INVITE" ? answer(event, step) : release(event, step);
         case "ack-timeout":
+        case "prack-timeout":
           step.save(undefined);
           return;
         case "ack":

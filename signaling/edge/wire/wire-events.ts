@@ -66,6 +66,10 @@ export function createWireEvents(context: WireContext): WireEvents {
         case "ack-timeout":
           onAckTimeout(event.leg, step, state);
           break;
+        case "prack-timeout":
+          // To the application it is as if the caller had given up.
+          onCancel({ type: "cancel", leg: event.leg, txn: event.txn }, step, state);
+          break;
       }
     },
     async onTimer(name, step) {
