@@ -4,6 +4,7 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { GroupEvent, GroupSnapshot } from "#common/media-control.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { startRpc } from "#state/rpc/rpc.ts";
+import { openChangeNotes } from "#state/subscription/change-notes.ts";
 import { renewPlacements } from "#state/talk-group/place-group.ts";
 import { groupChannel, groupSnapshotKey, legEndedChannel } from "#state/talk-group/talk-group.keys.ts";
 import { readMediaRequest, type MediaRequest } from "./thread/media-request.ts";
@@ -80,6 +81,7 @@ function createPublisher({ redis, log }: RoleContext): {
   take(news: ThreadNews): void;
   settled(): Promise<void>;
 } {
+  const notes = openChangeNotes(redis, log);
   /** The latest snapshot of a group that is not written yet: only that one matters. */
   const snapshots = new Map<string, GroupSnapshot>();
   const pending = new Set<Promise<unknown>>();
@@ -95,6 +97,11 @@ function createPublisher({ redis, log }: RoleContext): {
     if (event.type === "leg-ended") send(redis.publish(legEndedChannel, text));
     return redis.publish(groupChannel(event.group), text);
   };
+  /** Those who subscribed by SIP are told of what can be read then. */
+  const write = async (snapshot: GroupSnapshot): Promise<void> => {
+    await redis.set(groupSnapshotKey(snapshot.group), JSON.stringify(snapshot), "PX", SNAPSHOT_TTL_MS);
+    notes.note(`conference:${snapshot.group}`);
+  };
   const mirror = (snapshot: GroupSnapshot): void => {
     const waits = snapshots.has(snapshot.group);
     snapshots.set(snapshot.group, snapshot);
@@ -102,8 +109,7 @@ function createPublisher({ redis, log }: RoleContext): {
     setImmediate(() => {
       const latest = snapshots.get(snapshot.group);
       snapshots.delete(snapshot.group);
-      if (latest)
-        send(redis.set(groupSnapshotKey(latest.group), JSON.stringify(latest), "PX", SNAPSHOT_TTL_MS));
+      if (latest) send(write(latest));
     });
   };
   return {
@@ -112,6 +118,7 @@ function createPublisher({ redis, log }: RoleContext): {
       if (news.kind === "changed") mirror(news.snapshot);
     },
     async settled() {
+      notes.close();
       await Promise.all(pending);
     },
   };
