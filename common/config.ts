@@ -133,6 +133,14 @@ export const configSchema = z.strictObject({
         unit: "s",
         reason: "longest registration granted",
       }),
+      subscriptionSeconds: field(count.min(60).max(86_400).default(3_600), {
+        unit: "s",
+        reason: "longest subscription or publication granted",
+      }),
+      subscriptionMinSeconds: field(count.min(1).max(3_600).default(60), {
+        unit: "s",
+        reason: "shortest subscription or publication granted; a shorter one is asked to come again (423)",
+      }),
       ringSeconds: field(count.min(5).max(600).default(60), {
         unit: "s",
         reason: "how long a called phone rings before 480",

@@ -3,6 +3,8 @@ import { systemClock } from "#common/clock.ts";
 import { openDirectoryCache } from "#state/directory/directory.ts";
 import type { RoleContext } from "#state/instance/role.ts";
 import { fetchBindings, forgetBinding } from "#state/registration/fetch-bindings.ts";
+import { startChangeFeed } from "#state/subscription/change-feed.ts";
+import { openChangeNotes } from "#state/subscription/change-notes.ts";
 import type { Rpc } from "#state/rpc/rpc.ts";
 import type { SipHandler, SipPort } from "#signaling/sip-port/sip-port.ts";
 import type { Registry } from "prom-client";
@@ -16,6 +18,11 @@ import { createMediaClient } from "./media/media-client.ts";
 import { createPlacement } from "./media/place.ts";
 import { createMessageRelay } from "./message/relay-message.ts";
 import { createCallMetrics } from "./metrics.ts";
+import { createCallWatch } from "./subscription/call-watch.ts";
+import { resourceOf } from "./subscription/event-package.ts";
+import { createPublish } from "./subscription/publish.ts";
+import { createResources } from "./subscription/resources.ts";
+import { createSubscriptions } from "./subscription/subscriptions.ts";
 import { createRegistrar } from "./registrar/registrar.ts";
 
 export interface AttachOptions {
@@ -48,19 +55,40 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
     secret, clock, bindings, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite, firstDigest: config.sip.firstDigest, md5OnlyAgents: config.sip.md5OnlyAgents,
   }); // prettier-ignore
   const media = createMediaClient(rpc, createPlacement(redis, clock), log);
-  const unbind = (user: string, key: string, expiresAtMs: number) =>
-    forgetBinding(redis, user, { key, expiresAtMs });
-  const runner = createCallRunner({ clock, log, metrics, media, port, unbind });
+  const notes = openChangeNotes(redis, log);
+  const watch = createCallWatch({ redis, notes, clock, log });
+  const registrationChanged = (user: string) => {
+    notes.note(resourceOf("reg", user));
+    notes.note(resourceOf("presence", user));
+  };
+  const unbind = async (user: string, key: string, expiresAtMs: number) => {
+    await forgetBinding(redis, user, { key, expiresAtMs });
+    registrationChanged(user);
+  };
+  const limits = {
+    minSeconds: config.sip.subscriptionMinSeconds,
+    maxSeconds: config.sip.subscriptionSeconds,
+  };
+  const subscriptions = createSubscriptions({
+    redis, clock, log, metrics, port, ...limits, resources: createResources({ redis, clock, directory, bindings, port }),
+  }); // prettier-ignore
+  const runner = createCallRunner({ clock, log, metrics, media, port, watch, unbind });
   const handler = createCallControl({
     log, clock, metrics, directory, authenticator, runner, bindings,
-    registrar: createRegistrar({ redis, authenticator, metrics, maxSeconds: config.sip.registrationSeconds }),
+    registrar: createRegistrar({ redis, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, changed: registrationChanged }),
+    subscriptions, watch, publish: createPublish({ redis, note: (resource) => { notes.note(resource); }, ...limits }),
     messages: createMessageRelay({ runner, metrics, bindings, membersOf: (group) => directory.membersOf(group), maxMessageBytes: config.sip.maxMessageBytes }),
     ringMs: config.sip.ringSeconds * 1_000,
   }); // prettier-ignore
   let unwatch: (() => void) | undefined;
+  let endFeed: (() => void) | undefined;
   return {
     handler,
     watch() {
+      endFeed ??= startChangeFeed({
+        redis, reader: context.openBlocking(), instance: context.instance, log,
+        busy: () => notes.watchesAny, changed: (resource) => subscriptions.changed(resource),
+      }); // prettier-ignore
       unwatch ??= watchEndedLegs(context.openBlocking(), log, (leg) =>
         port.begin(leg.replace(/\.\d+$/, ""), (step) =>
           runner.advance(step, { type: "leg-ended", leg, atMs: clock.now() }),
@@ -70,6 +98,9 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
     close() {
       unwatch?.();
       unwatch = undefined;
+      endFeed?.();
+      notes.close();
+      watch.close();
       cache.close();
     },
   };

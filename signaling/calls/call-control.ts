@@ -12,6 +12,9 @@ import type { CallMetrics } from "./metrics.ts";
 import type { createMessageRelay } from "./message/relay-message.ts";
 import type { createRegistrar } from "./registrar/registrar.ts";
 import { addresseeOf, type OwnHosts } from "./routing/address.ts";
+import type { createPublish } from "./subscription/publish.ts";
+import { TOLD_TIMER, type CallWatch } from "./subscription/call-watch.ts";
+import { isSubscriptionTimer, type Subscriptions } from "./subscription/subscriptions.ts";
 import { findTarget } from "./routing/target.ts";
 
 export interface CallControlOptions {
@@ -22,6 +25,9 @@ export interface CallControlOptions {
   readonly authenticator: Authenticator;
   readonly registrar: ReturnType<typeof createRegistrar>;
   readonly messages: ReturnType<typeof createMessageRelay>;
+  readonly subscriptions: Subscriptions;
+  readonly publish: ReturnType<typeof createPublish>;
+  readonly watch: Pick<CallWatch, "tell">;
   readonly runner: CallRunner;
   readonly bindings: (user: string) => Promise<readonly Binding[]>;
   readonly ringMs: number;
@@ -61,6 +67,14 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       await messages(request, user, target, own.domain, step);
       return;
     }
+    if (message.method === "SUBSCRIBE") {
+      await options.subscriptions.begin(request, user, target, step);
+      return;
+    }
+    if (message.method === "PUBLISH") {
+      await options.publish(request, user, target, step);
+      return;
+    }
     const reached = target.kind === "user" ? await bindings(target.user.id) : [];
     const { callId: call } = step;
     const admitted = admitInvite({
@@ -96,6 +110,10 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       await admit(request, await directory.own(), step);
       return;
     }
+    if (message.method === "SUBSCRIBE") {
+      await options.subscriptions.refresh(request, step);
+      return;
+    }
     const event = callEventOf(request, clock.now());
     if (event) await runner.advance(step, event);
     else refuse(step, request, 405);
@@ -104,6 +122,10 @@ export function createCallControl(options: CallControlOptions): SipHandler {
   return {
     async onEvent(event, step) {
       if (event.type !== "request") {
+        if (event.type === "response" && event.method === "NOTIFY") {
+          await options.subscriptions.answered(event, step);
+          return;
+        }
         const callEvent = callEventOf(event, clock.now());
         if (callEvent) await runner.advance(step, callEvent);
         return;
@@ -119,7 +141,11 @@ export function createCallControl(options: CallControlOptions): SipHandler {
         refuse(step, event, 503, [["Retry-After", "5"]]);
       }
     },
-    onTimer: (timer, step) => runner.advance(step, { type: "timer", timer, atMs: clock.now() }),
+    onTimer(timer, step) {
+      if (isSubscriptionTimer(timer)) return options.subscriptions.onTimer(timer, step);
+      if (timer === TOLD_TIMER) return options.watch.tell(step);
+      return runner.advance(step, { type: "timer", timer, atMs: clock.now() });
+    },
     recover: (step) => runner.repeat(step),
   };
 }

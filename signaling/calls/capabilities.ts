@@ -1,4 +1,5 @@
 import type { SipMessage } from "#signaling/edge/message/message.ts";
+import { ALLOW_EVENTS, CONTENT_TYPES } from "./subscription/event-package.ts";
 import { SDP } from "./call/effect.ts";
 
 /** Methods that call control answers; ACK and CANCEL are the edge's. */
@@ -13,6 +14,8 @@ export const METHODS = [
   "INFO",
   "UPDATE",
   "PRACK",
+  "SUBSCRIBE",
+  "PUBLISH",
 ] as const;
 
 const IN_DIALOG_ONLY: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE", "PRACK"]);
@@ -26,7 +29,8 @@ export const ALLOW: HeaderList = [["Allow", METHODS.join(", ")]];
 /** What we can do, for OPTIONS (RFC 3261 §11.2). */
 export const CAPABILITIES: HeaderList = [
   ...ALLOW,
-  ["Accept", `${SDP}, application/dtmf-relay, application/dtmf, text/plain`],
+  ...ALLOW_EVENTS,
+  ["Accept", `${SDP}, application/dtmf-relay, application/dtmf, text/plain, ${CONTENT_TYPES.presence}`],
   ["Accept-Encoding", "identity"],
   ["Accept-Language", "en"],
   ["Supported", [...SUPPORTED].join(", ")],

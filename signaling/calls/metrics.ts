@@ -7,6 +7,7 @@ export interface CallMetrics {
   authentication(outcome: string): void;
   mediaError(status: number): void;
   message(kind: "group" | "user", outcome: string): void;
+  subscription(event: string, outcome: "started" | "notified" | "ended"): void;
   refused(method: string, status: number): void;
 }
 
@@ -34,7 +35,14 @@ export function createCallMetrics(registry: Registry): CallMetrics {
     "SIP requests that call control refused, by method and status",
     ["method", "status"],
   );
+  const subscriptions = counter("subscriptions_total", "SIP subscriptions by package and what happened", [
+    "package",
+    "event",
+  ]);
   return {
+    subscription: (name, event) => {
+      subscriptions.inc({ package: name, event });
+    },
     call: (kind, event) => {
       calls.inc({ kind, event });
     },

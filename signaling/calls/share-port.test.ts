@@ -29,10 +29,10 @@ function shared(attached: number): SipHandler {
   both.forApplications.handle(handler("application"));
   return both.handler(handler("calls"), () => attached);
 }
-function request(method: string): SipEvent {
+function request(method: string, event = "message-summary"): SipEvent {
   const parsed = parseMessage(
     [`${method} sip:x@crossband.test SIP/2.0`, "Via: SIP/2.0/UDP 192.0.2.7;branch=z9hG4bKx", "From: <sip:a@x>;tag=1", "To: <sip:x@crossband.test>",
-      "Call-ID: c", `CSeq: 1 ${method}`, "Max-Forwards: 70", "Contact: <sip:a@192.0.2.7>", "Content-Length: 0", "", ""].join("\r\n"),
+      "Call-ID: c", `CSeq: 1 ${method}`, "Max-Forwards: 70", "Contact: <sip:a@192.0.2.7>", `Event: ${event}`, "Content-Length: 0", "", ""].join("\r\n"),
   ); // prettier-ignore
   if (!parsed.ok) throw new Error("the test's request is malformed");
   const source = { transport: "udp", host: "192.0.2.7", port: 5060 } as const;
@@ -43,7 +43,10 @@ const cancel: SipEvent = { type: "cancel", leg: "00.0", txn: "t" };
 describe("a SIP server shared with drachtio applications", () => {
   it.each([
     ["a call that begins", request("INVITE"), undefined, "calls request"],
-    ["a method that call control does not serve", request("SUBSCRIBE"), undefined, "application request"],
+    ["a method that call control does not serve", request("NOTIFY"), undefined, "application request"],
+    ["an event package that call control has not", request("SUBSCRIBE"), undefined, "application request"],
+    ["an event package that call control has", request("SUBSCRIBE", "presence"), undefined, "calls request"],
+    ["a state that call control keeps", request("PUBLISH", "presence"), undefined, "calls request"],
     ["what follows in a call of call control", cancel, { kind: "group" }, "calls cancel"],
     ["what follows in a call of an application", cancel, { pending: {} }, "application cancel"],
     ["an answer to a request that left no record", cancel, undefined, "application cancel"],

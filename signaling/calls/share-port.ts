@@ -1,6 +1,8 @@
 import type { EnginePort } from "#signaling/edge/wire/engine-port.ts";
 import type { SipEvent, SipHandler, Step } from "#signaling/sip-port/sip-port.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { METHODS } from "./capabilities.ts";
+import { packageOf } from "./subscription/event-package.ts";
 
 /** One SIP server, two that handle its events: call control, and drachtio applications attached to this process. */
 export interface SharedPort {
@@ -11,11 +13,16 @@ export interface SharedPort {
 }
 
 const OURS: ReadonlySet<string> = new Set(METHODS);
+/** Methods of which only some events are ours (RFC 6665 §7.2, RFC 3903 §4). */
+const BY_EVENT: ReadonlySet<string> = new Set(["SUBSCRIBE", "PUBLISH"]);
+
+const isOurs = (message: SipMessage): boolean =>
+  BY_EVENT.has(message.method) ? packageOf(message.header("event")) !== undefined : OURS.has(message.method);
 
 /**
  * Divides events by a rule that needs no agreement: a call belongs to whoever wrote its record. Call control begins calls by
- * the methods it serves, so an attached application is asked only for others (SUBSCRIBE, PUBLISH, REFER, NOTIFY outside a
- * dialog) and has what it began itself. An application that wants every method is attached to `crossband edge` instead.
+ * the methods it serves, so an attached application is asked only for others (REFER and NOTIFY outside a dialog, SUBSCRIBE and
+ * PUBLISH for event packages that call control has not) and has what it began itself. An application that wants every method is attached to `crossband edge` instead.
  */
 export function sharePort(port: EnginePort): SharedPort {
   let applications: SipHandler | undefined;
@@ -35,7 +42,7 @@ export function sharePort(port: EnginePort): SharedPort {
         if (!applications || record?.kind !== undefined) return calls;
         if (record !== undefined) return applications;
         if (event === undefined || attached() === 0) return calls;
-        return event.type === "request" && OURS.has(event.message.method) ? calls : applications;
+        return event.type === "request" && isOurs(event.message) ? calls : applications;
       };
       return {
         onEvent: async (event, step) => (await owner(step, event)).onEvent(event, step),

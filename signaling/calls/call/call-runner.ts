@@ -3,6 +3,7 @@ import type { Logger } from "#common/log.ts";
 import type { Step as Decision } from "#common/machine.ts";
 import { NO_MEDIA, type MediaClient, type MediaOutcome } from "#signaling/calls/media/media-client.ts";
 import { stepMessageRelay, type MessageRelay } from "#signaling/calls/message/message-relay.machine.ts";
+import type { CallWatch } from "#signaling/calls/subscription/call-watch.ts";
 import type { CallMetrics } from "#signaling/calls/metrics.ts";
 import type { CallId, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
 import type { CallEvent } from "./call-event.ts";
@@ -20,6 +21,8 @@ export interface CallRunnerOptions {
   readonly metrics: CallMetrics;
   readonly media: MediaClient;
   readonly port: Pick<SipPort, "begin">;
+  /** Tells those who watch a party of a call. */
+  readonly watch?: Pick<CallWatch, "stepped" | "rest">;
   /** Drops a registered contact whose connection is gone. */
   readonly unbind: (user: string, key: string, expiresAtMs: number) => Promise<void>;
 }
@@ -48,9 +51,11 @@ export function createCallRunner({
   media,
   port,
   unbind,
+  watch,
 }: CallRunnerOptions): CallRunner {
   const adopt = (step: Step, { state, effects }: Decision<AnyCall, Effect>, before?: AnyCall): void => {
-    if (state.name === "gone") step.save(undefined);
+    if (state !== before) watch?.stepped(step, before, state);
+    if (state.name === "gone") step.save(watch?.rest(before));
     else if (state !== before) step.save(state, STANDING.has(state.name) ? STANDING_TTL_MS : PASSING_TTL_MS);
     if (before?.name !== state.name)
       step.after(() => {
@@ -140,7 +145,8 @@ export function createCallRunner({
     },
     async repeat(step) {
       const call = await step.load<AnyCall>();
-      if (!call || call.kind === "message") return;
+      if (call?.kind !== "group" && call?.kind !== "user") return;
+      watch?.stepped(step, undefined, call);
       log.info({ callId: step.callId, kind: call.kind, name: call.name }, "call adopted");
       for (const effect of call.kind === "group" ? repeatGroupCall(call) : repeatUserCall(call))
         carryOut(step, effect);

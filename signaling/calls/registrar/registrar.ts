@@ -11,12 +11,14 @@ export interface RegistrarOptions {
   readonly authenticator: Authenticator;
   readonly metrics: CallMetrics;
   readonly maxSeconds: number;
+  /** Tells those who watch the registration of a user. */
+  readonly changed?: (user: string) => void;
 }
 
 type Request = Extract<SipEvent, { type: "request" }>;
 
 /** Answers REGISTER (RFC 3261 §10.3). Needs no record of its own: a retransmission gets the same answer from the bindings. */
-export function createRegistrar({ redis, authenticator, metrics, maxSeconds }: RegistrarOptions) {
+export function createRegistrar({ redis, authenticator, metrics, maxSeconds, changed }: RegistrarOptions) {
   return async ({ txn, message, source }: Request, own: OwnHosts, step: Step): Promise<void> => {
     const answer = (outcome: string, status: number, headers: Headers = []) => {
       step.command({ type: "reply", txn, status, headers });
@@ -67,6 +69,9 @@ export function createRegistrar({ redis, authenticator, metrics, maxSeconds }: R
       answer("out-of-order", 500, [["Retry-After", "1"]]);
       return;
     }
+    step.after(() => {
+      if (asked.changes.length > 0) changed?.(identity.user.id);
+    });
     const contacts = result.bindings.map((binding) => ["Contact", contactLine(binding)] as const);
     answer(result.bindings.length > 0 ? "bound" : "unbound", 200, contacts);
   };

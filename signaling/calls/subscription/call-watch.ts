@@ -132,7 +132,7 @@ const partiesOf = (call: AnyCall): readonly string[] => {
       return [call.media.member.id];
     case "user":
       return [call.caller.id, call.callee];
-    default:
+    case "message":
       return [];
   }
 };

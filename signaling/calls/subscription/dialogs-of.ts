@@ -19,7 +19,7 @@ export function dialogsOf(call: AnyCall, domain: string): readonly UserDialog[] 
       return groupDialogs(call, domain);
     case "user":
       return userDialogs(call);
-    default:
+    case "message":
       return [];
   }
 }
@@ -52,7 +52,8 @@ function userDialogs(call: Extract<AnyCall, { kind: "user" }>): UserDialog[] {
         { ...caller, state: "confirmed" },
         { ...callee, leg: call.peer, state: "confirmed" },
       ];
-    default:
+    case "ended":
+    case "gone":
       return [];
   }
 }

@@ -88,7 +88,6 @@ export function startSubscription(asked: NewSubscription): Step<Subscription, Su
   return to(
     state,
     accept(txn, seconds),
-    { do: "index" },
     { do: "timer", timer: "sub-expire", atMs: state.expiresAtMs },
     { do: "look", send: "always" },
     { do: "timer", timer: "sub-look", atMs: atMs + SETTLE_MS },

@@ -53,6 +53,8 @@ export class Phone {
   readonly calls = new Set<Call>();
   /** Statuses of the challenges answered, newest last: how the server asks for the password. */
   readonly challenges: Challenge[] = [];
+  /** Who takes NOTIFYs, by Call-ID. */
+  readonly watches = new Map<string, (request: SipRequest) => void>();
   readonly #incoming = new Mailbox<IncomingCall>("incoming call");
   readonly #messages = new Mailbox<TextMessage>("text message");
   readonly #ringing = new Map<string, IncomingCall>();
@@ -236,7 +238,8 @@ export class Phone {
       this.endpoint.respond(request, ringing ? 200 : 481, ringing ? "OK" : "Call/Transaction Does Not Exist");
       ringing?.cancelled();
       this.#ringing.delete(callId);
-    } else if (call) call.receive(request);
+    } else if (request.method === "NOTIFY" && this.watches.has(callId)) this.watches.get(callId)?.(request);
+    else if (call) call.receive(request);
     else if (request.method === "INVITE") void this.#ring(request, callId);
     else if (request.method === "MESSAGE") {
       this.endpoint.respond(request, 200, "OK");
