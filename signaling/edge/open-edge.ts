@@ -8,6 +8,7 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { Engine } from "./engine/engine.ts";
 import { createEdgeMetrics } from "./engine/metrics.ts";
 import { Sweeper } from "./engine/sweeper.ts";
+import { startShedder, type Shedder } from "./overload/shedder.ts";
 import { openRecorder } from "./trace/open-recorder.ts";
 import { deliverToFlow, flowDelivery } from "./transport/flow-delivery.ts";
 import { createSockets, type Sockets } from "./transport/sockets.ts";
@@ -67,6 +68,9 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
     metrics,
     ...(recorder ? { witness: recorder } : {}),
   });
+  const shedder = startShedder({ isKnown: (method, key) => engine.isKnown(method, key) });
+  sockets.screenWith(shedder);
+  countAdmission(registry, shedder);
   let sweeper: Sweeper | undefined;
   let closing: Promise<void> | undefined;
 
@@ -102,6 +106,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
     },
     close() {
       closing ??= (async () => {
+        shedder.close();
         await sweeper?.close();
         await engine.close();
         await recorder?.flush();
@@ -129,6 +134,17 @@ function countTransport(registry: Registry, sockets: Sockets): void {
     registers: [registry],
     collect() {
       this.set(sockets.connectionCount);
+    },
+  });
+}
+
+function countAdmission(registry: Registry, shedder: Shedder): void {
+  new Gauge({
+    name: "crossband_sip_admission_limit",
+    help: "New requests a second that are taken in while this process is overloaded; -1 for no limit",
+    registers: [registry],
+    collect() {
+      this.set(shedder.limit ?? -1);
     },
   });
 }

@@ -1,4 +1,5 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import { calm } from "#common/calm.ts";
 import type { Logger } from "#common/log.ts";
 import { forgetDue } from "#state/call/forget-due.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
@@ -14,7 +15,7 @@ import {
 import { CallCache, type CachedCall } from "./call-cache.ts";
 import { CallRunner, type Job } from "./call-runner.ts";
 import type { Draft, Outgoing, StepContext } from "./draft.ts";
-import { isCallId } from "./ids.ts";
+import { callIdOf, isCallId } from "./ids.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
@@ -61,6 +62,10 @@ export class Engine implements SipPort {
   private readonly now: () => number;
   private readonly advertisedFor: StepContext["advertised"];
   private closed = false;
+  /** With Redis away every message fails: one line a second says so as well as a thousand. */
+  private readonly warnNotDone = calm((keptBack, error: unknown, call: CallId) => {
+    this.options.log.warn({ error, call, keptBack }, "step not done");
+  });
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -112,6 +117,11 @@ export class Engine implements SipPort {
   /** Calls whose record is cached here. */
   get cachedCalls(): number {
     return this.cache.size;
+  }
+
+  /** True when the request with this branch and sent-by began a call that is cached here. */
+  isKnown(method: string, key: string): boolean {
+    return this.cache.get(callIdOf(this.options.secret, method, key)) !== undefined;
   }
 
   handle(handler: SipHandler): void {
@@ -176,7 +186,7 @@ export class Engine implements SipPort {
 
   private start(job: Job): void {
     this.runner.run(job).catch((error: unknown) => {
-      this.options.log.warn({ error, call: job.call }, "step not done");
+      this.warnNotDone(error, job.call);
       this.metrics.dropped("not-committed");
     });
   }
@@ -260,7 +270,7 @@ export class Engine implements SipPort {
       return woken;
     };
     this.runner.run({ call, read: "reload", decide }).catch((error: unknown) => {
-      this.options.log.warn({ error, call }, "deadline not dealt with");
+      this.warnNotDone(error, call);
       // Redis is away: what is due stays due.
       if (!this.closed) this.wheel.arm(call, this.now() + RETRY_MS);
     });

@@ -1,4 +1,5 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import { calm } from "#common/calm.ts";
 import type { Logger } from "#common/log.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { STATELESS_METHODS, type CallId, type Flow } from "#signaling/sip-port/sip-port.ts";
@@ -35,6 +36,9 @@ const MAX_ACTIVE = 1_000;
 /** Finds the call that a message belongs to, and makes a job of it or answers from the message alone. */
 export class Reception {
   private readonly options: ReceptionOptions;
+  private readonly warnNotProcessed = calm((keptBack, error: unknown, method: string) => {
+    this.options.log.warn({ error, method, keptBack }, "requests not processed");
+  });
   private readonly merged = new MergeGuard();
 
   constructor(options: ReceptionOptions) {
@@ -141,10 +145,9 @@ export class Reception {
   /** A request whose step could not be committed: said so, but for a BYE, whose sender is gone in any case. */
   private notProcessed(error: unknown, address: LegAddress, request: SipMessage, source: Flow): void {
     const known = error instanceof CrossbandError && error.code === ErrorCode.StateUnavailable;
-    this.options.log[known ? "warn" : "error"](
-      { error, call: address.call, method: request.method },
-      "request not processed",
-    );
+    if (known) this.warnNotProcessed(error, request.method);
+    else
+      this.options.log.error({ error, call: address.call, method: request.method }, "request not processed");
     this.options.metrics.dropped("not-committed");
     if (request.method === "ACK") return;
     if (request.method === "BYE") this.refuseNow(address, request, source, 200);

@@ -6,6 +6,7 @@ export const TRANSPORT_EVENTS = [
   "malformed",
   "too-large",
   "rate-limited",
+  "shed",
   "banned",
   "handler-failed",
   "send-failed",

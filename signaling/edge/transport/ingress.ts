@@ -9,6 +9,7 @@ import {
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import type { TransportCounters } from "./counters.ts";
 import { responseFlow } from "./response-route.ts";
+import type { Shedder } from "#signaling/edge/overload/shedder.ts";
 import type { SourceGuard } from "./source-guard.ts";
 import type { MessageHandler } from "./transport.ts";
 
@@ -18,6 +19,8 @@ export interface Ingress {
   /** Notes what could not even be framed. */
   refuse(text: string, flow: Flow, status: number, reason: string): void;
   handler: MessageHandler | undefined;
+  /** Looks at a message before it is parsed; everything is read when there is none. */
+  shedder: Pick<Shedder, "screen"> | undefined;
 }
 
 /** What every socket does with a message: guard, parse, answer what is malformed, hand on what is not. */
@@ -41,6 +44,7 @@ export function createIngress(
 
   return {
     handler: undefined,
+    shedder: undefined,
     receive(text, flow) {
       try {
         const verdict = guard.admit(flow.host);
@@ -49,6 +53,12 @@ export function createIngress(
           return;
         }
         counters.received++;
+        const screened = this.shedder?.screen(text, flow) ?? "read";
+        if (screened !== "read") {
+          counters.shed++;
+          if (screened !== "drop") answer(flow, screened.answer);
+          return;
+        }
         const stream = flow.transport === "tcp" || flow.transport === "tls";
         const result = parseMessage(text, { limits, stream, source: flow });
         if (result.ok) this.handler?.(result.message, flow);

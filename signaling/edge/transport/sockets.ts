@@ -10,6 +10,7 @@ import { createConnections } from "./connections.ts";
 import { newCounters, type TransportCounters } from "./counters.ts";
 import { createIngress } from "./ingress.ts";
 import { createTargetResolver } from "./resolve.ts";
+import type { Shedder } from "#signaling/edge/overload/shedder.ts";
 import { createSourceGuard } from "./source-guard.ts";
 import type { StreamContext } from "./stream-connection.ts";
 import { openTcp, type StreamTransport } from "./tcp.ts";
@@ -32,6 +33,8 @@ export interface Sockets extends Transports {
   readonly counters: Readonly<TransportCounters>;
   /** Stream sockets that are open. */
   readonly connectionCount: number;
+  /** Lets messages be turned away before they are parsed. */
+  screenWith(shedder: Pick<Shedder, "screen">): void;
 }
 
 /** With port 0 the kernel names a UDP port that may be taken for TCP: try another. */
@@ -126,6 +129,9 @@ export function createSockets(options: SocketsOptions): Sockets {
     resolve,
     onMessage(handler) {
       ingress.handler = handler;
+    },
+    screenWith(shedder) {
+      ingress.shedder = shedder;
     },
     onFlowClosed(handler) {
       closedHandler = handler;

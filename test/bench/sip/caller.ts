@@ -14,6 +14,8 @@ export interface CallResult {
   /** INVITE to its 200, and BYE to its 200, in ms; undefined when it never came. */
   readonly answeredMs: number | undefined;
   readonly endedMs: number | undefined;
+  /** Answered with a failure, as an overloaded server should. */
+  readonly refused?: boolean;
 }
 
 interface Running {
@@ -166,7 +168,9 @@ export class BenchCaller {
       .join("");
     if (method === "INVITE" && call.byeAt === 0) {
       if (status !== 200) {
-        call.finish({ answeredMs: undefined, endedMs: undefined });
+        // RFC 3261 §17.1.1.3: the server would repeat a failure that nobody acknowledges.
+        this.#send(this.#request("ACK", call.target, to, callId, call.tag, 1, "", ""));
+        call.finish({ answeredMs: undefined, endedMs: undefined, refused: true });
         return;
       }
       call.answeredMs = performance.now() - call.invitedAt;

@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { keyOf } from "#signaling/edge/engine/receive-request.ts";
+import { parseMessage } from "#signaling/edge/message/parse.ts";
+import type { Flow } from "#signaling/sip-port/sip-port.ts";
+import { acknowledgesShed, readNewRequest, unavailable } from "./new-request.ts";
+
+const source: Flow = { transport: "udp", host: "192.0.2.7", port: 5_071 };
+
+const invite = (
+  changes: Readonly<Record<string, string>> = {},
+  uri = "sip:fire-1@crossband.local",
+): string => {
+  const headers = {
+    Via: "SIP/2.0/UDP 10.0.0.1:5062;branch=z9hG4bKabc;rport",
+    "Max-Forwards": "70",
+    From: '"Alice, of 1" <sip:alice@crossband.local>;tag=a1',
+    To: `<${uri}>`,
+    "Call-ID": "c1@10.0.0.1",
+    CSeq: "7 INVITE",
+    "Content-Length": "0",
+    ...changes,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `INVITE ${uri} SIP/2.0\r\n${lines.join("")}\r\n`;
+};
+
+function parsed(text: string) {
+  const result = parseMessage(text);
+  if (!result.ok) throw new Error(result.reason);
+  return result.message;
+}
+
+describe("turning a new request away", () => {
+  it("answers 503 with Retry-After, and copies what a response must", () => {
+    const request = readNewRequest(invite(), source);
+    const response = parsed(unavailable(request ?? expect.fail("not read"), 3));
+    expect(response.status).toBe(503);
+    expect(response.header("retry-after")).toBe("3");
+    expect(response.header("reason")).toBe('SIP;cause=503;text="Overload"');
+    expect(response.header("from")).toBe('"Alice, of 1" <sip:alice@crossband.local>;tag=a1');
+    expect(response.callId).toBe("c1@10.0.0.1");
+    expect(response.cseq).toEqual({ seq: 7, method: "INVITE" });
+    expect(response.topVia).toMatchObject({ branch: "z9hG4bKabc", received: "192.0.2.7", rport: 5_071 });
+  });
+
+  it("gives the same request the same To-tag, another one another, and knows the ACK by it", () => {
+    const tagOf = (text: string) => {
+      const request = readNewRequest(text, source);
+      return parsed(unavailable(request ?? expect.fail("not read"), 2)).to.tag ?? "";
+    };
+    const tag = tagOf(invite());
+    expect(tagOf(invite())).toBe(tag);
+    expect(tagOf(invite({ "Call-ID": "c2" }))).not.toBe(tag);
+    expect(
+      acknowledgesShed(`ACK sip:fire-1@crossband.local SIP/2.0\r\nTo: <sip:x@y>;tag=${tag}\r\n\r\n`),
+    ).toBe(true);
+    expect(
+      acknowledgesShed("ACK sip:fire-1@crossband.local SIP/2.0\r\nTo: <sip:x@y>;tag=2p75.0\r\n\r\n"),
+    ).toBe(false);
+  });
+
+  it.each(["10.0.0.1:5062", "10.0.0.1", "[2001:db8::1]:5060", "phone.example"])(
+    "names the call as the parser does, sent by %s",
+    (sentBy) => {
+      const text = invite({ Via: `SIP/2.0/UDP ${sentBy};branch=z9hG4bKabc;rport` });
+      expect(readNewRequest(text, source)?.key).toBe(keyOf(parsed(text)));
+    },
+  );
+
+  it("knows an emergency call", () => {
+    expect(readNewRequest(invite({}, "urn:service:sos.fire"), source)?.emergency).toBe(true);
+    expect(readNewRequest(invite(), source)?.emergency).toBe(false);
+  });
+
+  it.each([
+    ["a request in a dialog", invite({ To: "<sip:fire-1@crossband.local>;tag=2p75.0" })],
+    ["compact headers", invite({ i: "x" })],
+    ["a folded header", invite({ Subject: "one\r\n two" })],
+    ["two Call-IDs", invite({ "call-id": "other" })],
+    [
+      "several hops in one line",
+      invite({ Via: "SIP/2.0/UDP a;branch=z9hG4bK1;rport, SIP/2.0/UDP b;branch=z9hG4bK2" }),
+    ],
+    ["an answer that goes elsewhere", invite({ Via: "SIP/2.0/UDP 10.0.0.1:5062;branch=z9hG4bKabc" })],
+    ["no branch", invite({ Via: "SIP/2.0/UDP 10.0.0.1:5062;rport" })],
+    ["a response", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1;rport\r\n\r\n"],
+    ["a BYE", invite().replace(/INVITE/g, "BYE")],
+    ["no end of headers", invite().slice(0, -2)],
+  ])("leaves %s to the parser", (_what, text) => {
+    expect(readNewRequest(text, source)).toBeUndefined();
+  });
+});

@@ -1,0 +1,90 @@
+import type { Flow } from "#signaling/sip-port/sip-port.ts";
+
+/** As much of a request outside a dialog as turning it away needs, read without taking it apart. */
+export interface NewRequest {
+  readonly method: string;
+  readonly emergency: boolean;
+  /** Branch and sent-by, as `keyOf` of a parsed message. */
+  readonly key: string;
+  /** Header lines that a response copies, the source written into the top Via (RFC 3261 §18.2.1, RFC 3581 §4). */
+  readonly vias: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  readonly callId: string;
+  readonly cseq: string;
+}
+
+const START = /^(INVITE|REGISTER|SUBSCRIBE|MESSAGE|OPTIONS|PUBLISH) (\S+) SIP\/2\.0$/;
+const VIA = /^[^:]+: *SIP\/2\.0\/[A-Z]+ +(\[[^\]]+\]|[^\s:;,]+)(?::(\d{1,5}))?(;[^,]*)$/;
+/** Headers longer than this in all are for the parser. */
+const MAX_HEAD = 4_096;
+
+/**
+ * Reads the head of a plainly written request. Undefined for whatever else: a request in a dialog, a response, folded or
+ * compact headers, several values in a Via line, a Via without `rport` over UDP (whose answer goes elsewhere).
+ *
+ * @param text bytes as latin1 characters
+ */
+export function readNewRequest(text: string, source: Flow): NewRequest | undefined {
+  const end = text.indexOf("\r\n\r\n");
+  if (end === -1 || end > MAX_HEAD) return undefined;
+  const [start = "", ...lines] = text.slice(0, end).split("\r\n");
+  const match = START.exec(start);
+  if (!match) return undefined;
+  const found: Partial<Record<string, string>> = {};
+  const vias: string[] = [];
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    const name = line.slice(0, colon).toLowerCase();
+    // One-letter names are compact forms; white space first continues the line before.
+    if (name.length < 2 || name.startsWith(" ") || name.startsWith("\t")) return undefined;
+    if (name === "via") vias.push(line);
+    else if (COPIED.has(name)) {
+      if (found[name] !== undefined) return undefined;
+      found[name] = line;
+    }
+  }
+  const { from, to, "call-id": callId, cseq } = found;
+  const top = VIA.exec(vias[0] ?? "");
+  if (!top || from === undefined || to === undefined || callId === undefined || cseq === undefined)
+    return undefined;
+  const [, host = "", port = "", params = ""] = top;
+  const branch = /;branch=([^;\s]+)/i.exec(params)?.[1];
+  const rport = /;rport(?=;|$)/i.test(params);
+  if (/;\s*tag\s*=/i.test(to) || branch === undefined || (source.transport === "udp" && !rport))
+    return undefined;
+  vias[0] = `${(vias[0] ?? "").replace(/;rport(?=;|$)/i, `;rport=${source.port}`)};received=${source.host}`;
+  return {
+    method: match[1] ?? "",
+    emergency: /^urn:service:sos/i.test(match[2] ?? ""),
+    key: `${branch}|${host.replace(/^\[|\]$/g, "")}:${port}`,
+    vias,
+    from,
+    to,
+    callId,
+    cseq,
+  };
+}
+
+const COPIED: ReadonlySet<string> = new Set(["from", "to", "call-id", "cseq"]);
+
+/** Our To-tags on what was turned away begin so: the ACK that follows is known by it and dropped unread. */
+const TAG = "shed-";
+
+/** 503 with Retry-After (RFC 3261 §21.5.4). The same request is answered alike, so that nothing is kept of it (§8.2.7). */
+export function unavailable(request: NewRequest, retryAfterS: number): string {
+  const { vias, from, to, callId, cseq, key } = request;
+  const tag = `${TAG}${checksum(key + callId)}`;
+  return `SIP/2.0 503 Service Unavailable\r\n${vias.join("\r\n")}\r\n${from}\r\n${to};tag=${tag}\r\n${callId}\r\n${cseq}\r\nRetry-After: ${retryAfterS}\r\nReason: SIP;cause=503;text="Overload"\r\nContent-Length: 0\r\n\r\n`;
+}
+
+/** True for the ACK of a request that was turned away. */
+export const acknowledgesShed = (text: string): boolean =>
+  text.startsWith("ACK ") && text.slice(0, MAX_HEAD).includes(`;tag=${TAG}`);
+
+/** FNV-1a, 32 bits: for telling tags apart, nothing rests on it. */
+function checksum(text: string): string {
+  let sum = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193);
+  return (sum >>> 0).toString(36);
+}
