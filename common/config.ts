@@ -230,6 +230,27 @@ export const configSchema = z.strictObject({
         secret: true,
         reason: "shared secret of drachtio applications",
       }),
+      requestHandler: field(
+        z.union([z.url({ protocol: /^https?$/ }), z.string().regex(/^(tcp|tls):\/\/[^\s/]+$/)]).optional(),
+        {
+          env: "CROSSBAND_DRACHTIO_REQUEST_HANDLER",
+          reason:
+            "asked by HTTP GET which application gets a new request (drachtio-server's request-handler), for applications that use srf.listen; or tcp://host:port of the one that gets them all",
+        },
+      ),
+      requestHandlerMethods: field(z.array(z.string().regex(/^[A-Z]{2,32}$/)).default([]), {
+        reason:
+          "methods that the request handler is asked about; all when empty, others go by the routes of attached applications",
+      }),
+      tlsPort: field(port.optional(), {
+        env: "CROSSBAND_DRACHTIO_TLS_PORT",
+        reason: "applications attach here over TLS; needs a certificate and a key",
+      }),
+      tlsCert: field(z.string().optional(), { reason: "file with the certificate chain (PEM) of that port" }),
+      tlsKey: field(z.string().optional(), { reason: "file with its private key (PEM)" }),
+      verifyPeer: field(z.boolean().default(false), {
+        reason: "whether the certificate of an application that is connected to over TLS must be valid",
+      }),
     })
     .prefault({}),
   media: z

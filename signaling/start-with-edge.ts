@@ -1,3 +1,4 @@
+import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { createCalls } from "./calls/attach-calls.ts";
@@ -8,7 +9,7 @@ import { createWireServer } from "./edge/wire/wire-server.ts";
 
 /** A SIP server, call control, and a port for drachtio applications, in one process. */
 export async function startWithEdge(context: RoleContext): Promise<RoleHandle> {
-  const { config, instance, log } = context;
+  const { config, instance, log, redis } = context;
   const edge = openEdge({
     context,
     onRpc(request) {
@@ -26,7 +27,7 @@ export async function startWithEdge(context: RoleContext): Promise<RoleHandle> {
     port: shared.forApplications,
     instance,
     log,
-    forward: wireDelivery(edge.rpc),
+    peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
   });
   edge.port.handle(shared.handler(calls.handler, () => wire.clients));
   const drachtio = await wire.listen();

@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from "prom-client";
+import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { openEdge } from "./open-edge.ts";
@@ -7,7 +8,7 @@ import { createWireServer, type WireServer } from "./wire/wire-server.ts";
 
 /** Starts the edge alone: a SIP server for drachtio applications, which are its call control. */
 export async function startEdge(context: RoleContext): Promise<RoleHandle> {
-  const { config, instance, log } = context;
+  const { config, instance, log, redis } = context;
   const edge = openEdge({
     context,
     onRpc(request) {
@@ -18,7 +19,13 @@ export async function startEdge(context: RoleContext): Promise<RoleHandle> {
       );
     },
   });
-  const wire = createWireServer({ config, port: edge.port, instance, log, forward: wireDelivery(edge.rpc) });
+  const wire = createWireServer({
+    config,
+    port: edge.port,
+    instance,
+    log,
+    peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
+  });
   countWire(edge.registry, wire);
   const drachtio = await wire.listen();
   const listeners = await edge.listen();

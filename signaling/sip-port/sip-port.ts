@@ -61,6 +61,19 @@ export type SipEvent =
       /** Value of the RAck header of its PRACK: set when the response is reliable and waits for one (RFC 3262 §4). */
       readonly rack?: string;
     }
+  /** A request that we forward as a proxy: what a target answered, and whether a final response has been passed back by now. */
+  | {
+      readonly type: "proxied";
+      readonly leg: LegId;
+      /** The transaction that is proxied. */
+      readonly txn: TxnId;
+      readonly method: string;
+      readonly done: boolean;
+      /** Undefined when a target gave no answer. */
+      readonly message?: SipMessage;
+      /** The target. */
+      readonly peer?: Flow;
+    }
   /** Our 2xx got no ACK within 64*T1: the edge has sent BYE (RFC 3261 §13.3.1.4). */
   | { readonly type: "ack-timeout"; readonly leg: LegId }
   /** A reliable provisional response got no PRACK within 64*T1: the edge has answered the INVITE 504 (RFC 3262 §3). */

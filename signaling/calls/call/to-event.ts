@@ -26,6 +26,9 @@ export function callEventOf(event: SipEvent, atMs: number): CallEvent | undefine
     }
     case "request":
       return requestEvent(event, atMs);
+    case "proxied":
+      // What is forwarded is no call of ours.
+      return undefined;
   }
 }
 

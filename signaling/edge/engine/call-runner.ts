@@ -3,7 +3,7 @@ import type { Logger } from "#common/log.ts";
 import { commitStep } from "#state/call/commit-step.ts";
 import { loadCall, revisions, type StoredCall } from "#state/call/stored-call.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
-import type { CallId, SipEvent, SipHandler, Step } from "#signaling/sip-port/sip-port.ts";
+import type { CallId, SipEvent, SipHandler } from "#signaling/sip-port/sip-port.ts";
 import type { CachedCall, CallCache } from "./call-cache.ts";
 import { Draft, type Outgoing, type StepContext } from "./draft.ts";
 import type { EdgeMetrics } from "./metrics.ts";
@@ -11,15 +11,15 @@ import { settleRequest } from "./receive-request.ts";
 import { decodeBody, emptyCall, encodeBody, type CallBody, type CallRecord } from "./record.ts";
 import { answer } from "./respond.ts";
 import { dueAt, prune, ttlOf } from "./schedule.ts";
-import { stepOf } from "./step.ts";
 import type { Witness } from "./witness.ts";
+import { stepOf, type EngineStep } from "./step.ts";
 
 /** What call control is asked to do in a step. */
 export type Told =
   | { readonly event: SipEvent }
   | { readonly timer: string }
   | { readonly recover: true }
-  | { readonly work: (step: Step) => Promise<void> };
+  | { readonly work: (step: EngineStep) => Promise<void> };
 
 /** One step of one call. */
 export interface Job {
@@ -159,7 +159,7 @@ export class CallRunner {
     return draft;
   }
 
-  private tell(told: Told, step: Step): Promise<void> {
+  private tell(told: Told, step: EngineStep): Promise<void> {
     if ("work" in told) return told.work(step);
     const { handler } = this;
     if (!handler) return Promise.reject(new Error("no call control attached"));

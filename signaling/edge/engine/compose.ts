@@ -100,7 +100,7 @@ export function parseOwn(text: string): SipMessage | undefined {
 }
 
 /** `rport` asks for the answer where we sent from (RFC 3581); TCP and TLS do not need it. */
-function viaOf(context: StepContext, { transport }: Flow, branch: string): string {
+export function viaOf(context: StepContext, { transport }: Flow, branch: string): string {
   const rport = transport === "udp" ? ";rport" : "";
   return `SIP/2.0/${transport.toUpperCase()} ${context.advertised(transport)};branch=${branch}${rport}`;
 }

@@ -21,6 +21,7 @@ import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
 import { isUnstable, nextWake } from "./schedule.ts";
 import { resendAll, transportFailed, wake, type Woken } from "./wake.ts";
+import type { EngineStep } from "./step.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
 import { NO_WITNESS, type Mark, type Witness } from "./witness.ts";
 
@@ -136,7 +137,7 @@ export class Engine implements SipPort {
   }
 
   /** As `begin`, and tells what the step has sent. */
-  perform(callId: CallId, work: (step: Step) => Promise<void>): Promise<readonly Outgoing[]> {
+  perform(callId: CallId, work: (step: EngineStep) => Promise<void>): Promise<readonly Outgoing[]> {
     if (!isCallId(callId))
       return Promise.reject(new CrossbandError(ErrorCode.DialogUnknown, "not a call id", { callId }));
     return this.runner.run({ call: callId, read: "cached", decide: () => ({ work }) });

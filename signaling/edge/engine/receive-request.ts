@@ -175,7 +175,8 @@ function glare(leg: LegRecord): 491 | 500 | undefined {
   return ours ? 491 : undefined;
 }
 
-function retransmitted(draft: Draft, txn: ServerTxn): void {
+/** Repeats what a transaction last said. */
+export function retransmitted(draft: Draft, txn: ServerTxn): void {
   const step =
     txn.kind === "invite-server"
       ? inviteServer.step(txn.state, { type: "invite" })

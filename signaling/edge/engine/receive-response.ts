@@ -11,12 +11,12 @@ import type { SipMessage } from "#signaling/edge/message/message.ts";
 import * as inviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
 import * as nonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
 import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
-import { parseOwn, writeHopByHop, writeRequest } from "./compose.ts";
+import { writeRequest } from "./compose.ts";
 import type { Draft } from "./draft.ts";
 import { learnDialog } from "./early-dialogs.ts";
 import { branchOf, type BranchAddress } from "./ids.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "./record.ts";
-import { cancelNow, resendAck } from "./send-request.ts";
+import { ackFailure, cancelNow, resendAck } from "./send-request.ts";
 
 /** What a response makes of the transaction that its branch names; returns what call control has to be told, if anything. */
 export function receiveResponse(
@@ -152,14 +152,6 @@ function updateDialog(draft: Draft, number: number, response: SipMessage): void 
     const { forks: _forks, ...rest } = leg;
     draft.putLeg(number, { ...rest, dialog: { ...dialog, routes: [] } });
   }
-}
-
-function ackFailure(draft: Draft, number: number, txn: InviteClientTxn, response: SipMessage): void {
-  const invite = parseOwn(txn.request);
-  const text = txn.ack ?? (invite && writeHopByHop("ACK", invite, response.header("to")));
-  if (text === undefined) return;
-  if (txn.ack === undefined) draft.putClient(number, { ...txn, request: "", ack: text });
-  draft.send({ flow: txn.flow, text, method: "ACK", status: 0, retransmission: txn.ack !== undefined });
 }
 
 const isFork = (txn: InviteClientTxn, response: SipMessage): boolean =>

@@ -2,11 +2,14 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { calm } from "#common/calm.ts";
 import type { Logger } from "#common/log.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
+import { callOfRoute } from "#signaling/edge/proxy/forward.codec.ts";
+import { proxyResponse } from "#signaling/edge/proxy/proxy-response.ts";
+import { receiveProxied } from "#signaling/edge/proxy/receive-proxied.ts";
 import { STATELESS_METHODS, type CallId, type Flow } from "#signaling/sip-port/sip-port.ts";
 import type { CallCache } from "./call-cache.ts";
 import type { CallRunner, Job } from "./call-runner.ts";
 import { Draft, type Outgoing, type StepContext } from "./draft.ts";
-import { callIdOf, parseBranch, parseLegId, type LegAddress } from "./ids.ts";
+import { callIdOf, isCallId, parseBranch, parseLegId, type LegAddress } from "./ids.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import { keyOf, receiveRequest, refuse } from "./receive-request.ts";
 import { receiveResponse } from "./receive-response.ts";
@@ -63,7 +66,8 @@ export class Reception {
       call: address.call,
       read: "cached",
       decide: (draft) => {
-        const event = receiveResponse(draft, address, response);
+        const receive = draft.record.proxy ? proxyResponse : receiveResponse;
+        const event = receive(draft, address, response);
         return event && { event };
       },
     });
@@ -93,7 +97,8 @@ export class Reception {
       call: address.call,
       read: initial ? "fresh" : "cached",
       decide: (draft) => {
-        const event = receiveRequest(draft, address.number, request, source);
+        const receive = draft.record.proxy ? receiveProxied : receiveRequest;
+        const event = receive(draft, address.number, request, source);
         if (!event && draft.outgoing.some(({ retransmission }) => retransmission))
           this.options.metrics.retransmissionAbsorbed();
         return event && { event };
@@ -110,7 +115,14 @@ export class Reception {
     const tag = request.to.tag;
     return tag === undefined || request.method === "REGISTER"
       ? this.initialAddress(request)
-      : parseLegId(tag);
+      : (parseLegId(tag) ?? this.proxiedAddress(request));
+  }
+
+  /** A request of a dialog that runs through us names its call in Route; the ACK of a failure has the branch of its INVITE. */
+  private proxiedAddress(request: SipMessage): LegAddress | undefined {
+    const call = callOfRoute(request.headers("route")[0]);
+    if (call !== undefined && isCallId(call)) return { call, number: 0 };
+    return request.method === "ACK" ? this.initialAddress(request) : undefined;
   }
 
   private initialAddress(request: SipMessage): LegAddress {

@@ -8,6 +8,7 @@ import type {
   Reliability,
   ReliableProvisionals,
 } from "#signaling/edge/transaction/reliable-provisional.machine.ts";
+import type { ProxyRecord } from "#signaling/edge/proxy/proxy-record.ts";
 
 /**
  * Everything that an instance must know to carry on with a call. Plain JSON: it lives in Redis, and whatever process the
@@ -22,6 +23,8 @@ export interface CallRecord {
   readonly timers: Readonly<Record<string, number>>;
   /** How long call control lets the record live untouched. */
   readonly ttlMs?: number;
+  /** Set when the call is forwarded as by a proxy: then its legs are transactions only, none has a dialog. */
+  readonly proxy?: ProxyRecord;
 }
 
 export interface LegRecord {

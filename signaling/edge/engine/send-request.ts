@@ -2,6 +2,7 @@ import { afterNotify, identityOf, routeOf } from "#signaling/edge/dialog/dialog.
 import { nextHop } from "#signaling/edge/dialog/next-hop.ts";
 import { headerKey } from "#signaling/edge/message/header-name.ts";
 import { parseAddress } from "#signaling/edge/message/address.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
 import * as inviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
 import type { Flow, SipCommand } from "#signaling/sip-port/sip-port.ts";
 import { parseOwn, writeHopByHop, writeRequest, type RequestPlan } from "./compose.ts";
@@ -177,6 +178,15 @@ export function resendAck(draft: Draft, { ack, ackFlow }: InviteClientTxn, retra
     draft.send({ flow: ackFlow, text: ack, method: "ACK", status: 0, retransmission });
 }
 
+/** Acknowledges a failure of our INVITE, within its transaction (RFC 3261 §17.1.1.3). */
+export function ackFailure(draft: Draft, number: number, txn: InviteClientTxn, response: SipMessage): void {
+  const invite = parseOwn(txn.request);
+  const text = txn.ack ?? (invite && writeHopByHop("ACK", invite, response.header("to")));
+  if (text === undefined) return;
+  if (txn.ack === undefined) draft.putClient(number, { ...txn, request: "", ack: text });
+  draft.send({ flow: txn.flow, text, method: "ACK", status: 0, retransmission: txn.ack !== undefined });
+}
+
 /** Sends what a client transaction last sent. */
 export function resend(draft: Draft, txn: ClientTxn): void {
   if (txn.kind === "invite-client" && txn.state.name === "cancelling") {
@@ -238,7 +248,8 @@ function dispatch(
   );
 }
 
-function atHop(
+/** Does `write` with where to send to, now or once it has been looked up. */
+export function atHop(
   draft: Draft,
   hop: ReturnType<typeof nextHop>,
   write: (flow: Flow) => void,

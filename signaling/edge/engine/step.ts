@@ -1,12 +1,18 @@
 import type { DialogView, LegId, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
 import { parseOwn } from "./compose.ts";
+import { startProxy, type ProxyCommand } from "#signaling/edge/proxy/start-proxy.ts";
 import type { Draft } from "./draft.ts";
 import { parseLegId } from "./ids.ts";
 import { reply } from "./respond.ts";
 import { sendAck, sendCancel, sendInDialog, sendPrack, sendRequest } from "./send-request.ts";
 
+/** A step with what only drachtio applications ask for. */
+export interface EngineStep extends Step {
+  proxy(command: ProxyCommand): void;
+}
+
 /** Call control's view of a draft. */
-export function stepOf(draft: Draft): Step {
+export function stepOf(draft: Draft): EngineStep {
   const open = (): Draft => {
     if (draft.closed) throw new Error("step used after its handler returned");
     return draft;
@@ -36,6 +42,9 @@ export function stepOf(draft: Draft): Step {
     },
     after(effect) {
       open().effects.push(effect);
+    },
+    proxy(command) {
+      startProxy(open(), command);
     },
   };
 }

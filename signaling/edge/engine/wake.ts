@@ -3,6 +3,8 @@ import * as inviteServer from "#signaling/edge/transaction/invite-server.machine
 import * as nonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
 import { nextResend } from "#signaling/edge/transaction/timing.ts";
 import { withoutSubscriber } from "#signaling/edge/dialog/dialog.ts";
+import { PROXY_TIMER } from "#signaling/edge/proxy/branches.ts";
+import { branchDue, branchLost } from "#signaling/edge/proxy/proxy-response.ts";
 import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
 import { localResponse } from "./local-response.ts";
@@ -31,7 +33,9 @@ export function wake(draft: Draft, sinceMs: number): Woken {
     if (atMs <= nowMs) {
       const { [name]: _fired, ...timers } = draft.record.timers;
       draft.record = { ...draft.record, timers };
-      return { timer: name };
+      if (!name.startsWith(PROXY_TIMER)) return { timer: name };
+      const event = branchDue(draft, Number(name.slice(PROXY_TIMER.length)));
+      return event && { event };
     }
   return undefined;
 }
@@ -113,10 +117,10 @@ function unacknowledged(draft: Draft, number: number, txn: InviteServerTxn): Sip
 function end(draft: Draft, number: number, txn: ClientTxn, status: 408 | 503): SipEvent | undefined {
   const leg = draft.leg(number);
   if (!leg) return undefined;
-  const event = localResponse(leg.leg, txn, status);
+  const event = draft.record.proxy ? undefined : localResponse(leg.leg, txn, status);
   const unheard =
     txn.method === "NOTIFY" && leg.dialog ? { dialog: withoutSubscriber(leg.dialog, status) } : {};
   draft.putLeg(number, { ...leg, ...unheard, clients: leg.clients.filter(({ id }) => id !== txn.id) });
   draft.ended.push({ kind: txn.kind, outcome: status === 408 ? "timeout" : "transport" });
-  return event;
+  return draft.record.proxy ? branchLost(draft, number, status) : event;
 }

@@ -32,6 +32,7 @@ export function answeringHandler(
         case "ack":
         case "cancel":
         case "response":
+        case "proxied":
           return;
       }
     },

@@ -95,3 +95,24 @@ export async function openUdpPhone(name = `p${Math.random().toString(36).slice(2
 }
 
 export type UdpPhone = Awaited<ReturnType<typeof openUdpPhone>>;
+
+/** A response of the phone to a request that it got. */
+export function answerOf(
+  phone: Pick<UdpPhone, "port">,
+  got: SipMessage,
+  status = 200,
+  options: { readonly body?: string; readonly toTag?: string; readonly headers?: string } = {},
+): string {
+  const {
+    toTag = "bob",
+    headers = "",
+    body = got.method === "INVITE" && status === 200 ? SDP : "",
+  } = options;
+  const copied = ["Via", "Record-Route", "From", "Call-ID", "CSeq"].flatMap((name) =>
+    got.headers(name).map((value) => `${name}: ${value}\r\n`),
+  );
+  const to =
+    got.to.tag === undefined && status > 100 ? `${got.header("To") ?? ""};tag=${toTag}` : got.header("To");
+  const type = body === "" ? "" : "Content-Type: application/sdp\r\n";
+  return `SIP/2.0 ${status} X\r\n${copied.join("")}To: ${to ?? ""}\r\nContact: <sip:bob@127.0.0.1:${phone.port}>\r\n${headers}${type}Content-Length: ${body.length}\r\n\r\n${body}`;
+}

@@ -1,4 +1,17 @@
+import { durationOf } from "./duration.ts";
 import { parseAppMessage, type AppMessage } from "./app-message.codec.ts";
+
+/** How a pending request is to be forwarded. */
+export interface ProxyOrder {
+  readonly txn: string;
+  readonly targets: readonly string[];
+  readonly recordRoute: boolean;
+  readonly followRedirects: boolean;
+  readonly parallel: boolean;
+  readonly provisionalMs?: number;
+  readonly finalMs?: number;
+  readonly headers?: readonly (readonly [name: string, value: string])[];
+}
 
 /** What an application says. Every frame has an id that the reply names. */
 export type ClientFrame =
@@ -20,6 +33,13 @@ export type ClientFrame =
       /** Next hop that wins over the request URI. "" for none. */
       readonly hop: string;
       readonly message: AppMessage;
+    }
+  | {
+      readonly type: "proxy";
+      readonly id: string;
+      /** Every response is to be told, not only that it is done. */
+      readonly full: boolean;
+      readonly order: ProxyOrder;
     }
   | { readonly type: "unsupported" | "malformed"; readonly id: string; readonly what: string };
 
@@ -45,7 +65,28 @@ export function decodeClientFrame(frame: string): ClientFrame | undefined {
       if (!message) return { type: "malformed", id, what: "SIP message" };
       return { type, id, txn: first, dialog: second, hop: third, message };
     }
+    case "proxy":
+      return { type, id, ...proxyOrder(leader.split("|", MAX_TOKENS), frame.slice(leader.length + 2)) };
     default:
       return { type: "unsupported", id, what: type };
   }
+}
+
+/** `id|proxy|txn|remainInDialog|fullResponse|followRedirects|simultaneous|provisional|final|target…`; only the headers of the payload matter. */
+function proxyOrder(tokens: readonly string[], payload: string): { full: boolean; order: ProxyOrder } {
+  const [, , txn = "", remain = "", full = "", follow = "", forking = "", provisional = "", final = ""] =
+    tokens;
+  const provisionalMs = durationOf(provisional);
+  const finalMs = durationOf(final);
+  const order = {
+    txn,
+    targets: tokens.slice(9).filter((target) => target !== ""),
+    recordRoute: remain === "remainInDialog",
+    followRedirects: follow === "followRedirects",
+    parallel: forking === "simultaneous",
+    ...(provisionalMs === undefined ? {} : { provisionalMs }),
+    ...(finalMs === undefined ? {} : { finalMs }),
+    headers: parseAppMessage(payload)?.headers ?? [],
+  };
+  return { full: full === "fullResponse", order };
 }

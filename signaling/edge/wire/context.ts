@@ -18,8 +18,20 @@ export interface WireContext {
   readonly owners: LRUCache<CallId, string>;
   /** Where our requests went, so that frames with their responses can say so. */
   readonly peers: LRUCache<TxnId, Flow>;
+  /** Other processes that applications may be attached to. */
+  readonly others: () => readonly string[];
   /** Hands a frame to a client of another instance; false when it is not there. */
-  readonly forward: (instance: string, connection: string, frame: string) => Promise<boolean>;
+  readonly forward: (instance: string, connection: string, frame: string, call: CallId) => Promise<boolean>;
+  /** Hands a frame to any client of another instance that has these tags and asked for this verb; false when there is none. */
+  readonly forwardToAny: (
+    instance: string,
+    verb: string,
+    tags: readonly string[],
+    frame: string,
+    call: CallId,
+  ) => Promise<boolean>;
+  /** Connects to an application that listens (`srf.listen`), and resolves when it has named the secret. */
+  readonly connectTo: (uri: string) => Promise<WireClient>;
   readonly counters: WireCounters;
 }
 
@@ -43,13 +55,17 @@ export function sendTo(context: WireContext, client: WireClient, frame: string |
   return false;
 }
 
+/** What a call record says of a message: which role we had, or why the call is over. */
+export type CdrDetail =
+  "uas" | "uac" | "proxy-uas" | "proxy-uac" | "normal-release" | "call-canceled" | "call-rejected" | "system-initiated-termination"; // prettier-ignore
+
 /** Tells one of those who asked for call records. */
 export function tellCdr(
   context: WireContext,
   event: "attempt" | "start" | "stop",
   source: "network" | "application",
   message: string,
-  detail?: string,
+  detail?: CdrDetail,
 ): void {
   const client = context.clients.next(`cdr:${event}`);
   if (!client) return;

@@ -4,7 +4,7 @@ import { connect as connectTcp } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { configSchema } from "#common/config.ts";
 import { silent } from "#common/log.ts";
-import { announceInstance, INSTANCE_RENEW_MS } from "#state/instance/instance.ts";
+import { announceInstance, INSTANCE_RENEW_MS, knownInstances } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
 import { openEdge, type Edge } from "#signaling/edge/open-edge.ts";
 import { openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
@@ -79,7 +79,7 @@ async function startEdgeWithWire(instance: string): Promise<Running> {
     port: edge.port,
     instance,
     log: silent,
-    forward: wireDelivery(edge.rpc),
+    peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
   });
   const card = { role: "edge", instance, pid: process.pid, listeners: {}, load: 0, draining: false } as const;
   await announceInstance(redis, card);

@@ -54,7 +54,7 @@ describe("frames of applications", () => {
     ["u1|sip|||sip:hop\r\nOPTIONS sip:a SIP/2.0\r\n\r\n", { type: "sip", hop: "sip:hop" }],
     ["u1|sip|txn\r\nnonsense", { type: "malformed", id: "u1" }],
     ["u1|sip|txn", { type: "malformed" }],
-    ["u1|proxy|txn|||", { type: "unsupported", what: "proxy" }],
+    ["u1|proxy|txn|||", { type: "proxy", full: false, order: { txn: "txn", targets: [] } }],
   ])("%j", (frame, expected) => {
     expect(decodeClientFrame(frame)).toMatchObject(expected);
   });

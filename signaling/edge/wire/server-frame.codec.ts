@@ -51,6 +51,12 @@ export const encodeRequestSent = (reply: SentReply): string | undefined =>
 export const encodeResponseSent = (reply: SentReply & { readonly dialog: string }): string | undefined =>
   encodeFrame([...sentTokens(reply), reply.txn, reply.dialog, "", "Msg sent:", ""], reply.message);
 
+/** A target of a forwarded request has answered; more will follow, so the reply goes on. */
+export function encodeProxyStep(reply: SentReply): string | undefined {
+  const tokens = sentTokens(reply, "network");
+  return encodeFrame([...tokens, "", "", "continue"], reply.message);
+}
+
 /** Bare `OK`, with what it says. */
 export const encodeOk = (reply: Reply, ...words: readonly string[]): string | undefined =>
   encodeFrame([reply.id, "response", reply.to, "OK", ...words]);
@@ -81,13 +87,16 @@ export const encodeCdrFrame = (frame: CdrFrame): string | undefined =>
     frame.message,
   );
 
-function sentTokens({ id, to, peer, nowMs, message }: SentReply): (string | number)[] {
+function sentTokens(
+  { id, to, peer, nowMs, message }: SentReply,
+  source: "application" | "network" = "application",
+): (string | number)[] {
   return [
     id,
     "response",
     to,
     "OK",
-    "application",
+    source,
     message.length,
     peer.protocol,
     peer.address,

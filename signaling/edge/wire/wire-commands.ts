@@ -1,18 +1,22 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { legIdOf, legOfTxn, newCallId, parseLegId } from "#signaling/edge/engine/ids.ts";
-import { parseMessage } from "#signaling/edge/message/parse.ts";
 import { parseUri, type SipUri } from "#signaling/edge/message/uri.ts";
 import type { Flow, LegId, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
 import { appHeader, ownAddress, type AppMessage } from "./app-message.codec.ts";
 import type { ClientFrame } from "./client-frame.codec.ts";
 import type { WireClient } from "./clients.ts";
 import { endpointOf, newFrameId, tellCdr, type WireContext } from "./context.ts";
+import { makesDialog, ownerOfClient } from "./delivery.ts";
 import type { SentMessage } from "./engine-port.ts";
 import { encodeRefusal, encodeRequestSent, encodeResponseSent } from "./server-frame.codec.ts";
-import { ANSWER_TIMER, requestLike, save } from "./wire-events.ts";
-import { NEW_CALL, withoutPending, type WireState } from "./wire-state.ts";
+import { armAnswer } from "./pending.ts";
+import { byeOf } from "./request-like.ts";
+import { proxyFor } from "./wire-proxy.ts";
+import { ended, NEW_CALL, save, withoutPending, type WireState } from "./wire-state.ts";
 
 type SipCommandFrame = Extract<ClientFrame, { type: "sip" }>;
+/** What an application asks of SIP. */
+export type CommandFrame = Extract<ClientFrame, { type: "sip" | "proxy" }>;
 
 /** Private header by which our own call control names the leg of a new request, so that its responses come back addressed. */
 export const LEG_HEADER = "x-crossband-leg";
@@ -24,12 +28,16 @@ const NO_TXN = "Response not sent due to unknown transaction";
 export function createWireCommands(context: WireContext) {
   const { port, clock } = context;
 
-  return async function execute(frame: SipCommandFrame, client: WireClient): Promise<string | undefined> {
+  return async function execute(frame: CommandFrame, client: WireClient): Promise<string | undefined> {
     const nok = (reason: string): string | undefined => {
       context.counters.refused++;
       return encodeRefusal({ id: newFrameId(), to: frame.id }, "NOK", reason);
     };
     try {
+      if (frame.type === "proxy") {
+        const refused = await proxyFor(context, frame, client);
+        return refused === undefined ? undefined : nok(refused);
+      }
       const result = await carryOut(frame, client);
       return typeof result === "string" ? nok(result) : result.reply;
     } catch (error) {
@@ -42,18 +50,20 @@ export function createWireCommands(context: WireContext) {
     client: WireClient,
   ): Promise<string | { reply: string | undefined }> {
     const { message } = frame;
-    if (message.kind === "response") return reply(frame);
+    const wrong = contentProblem(message);
+    if (wrong !== undefined) return wrong;
+    if (message.kind === "response") return reply(frame, client);
     if (message.method === "CANCEL") return cancel(frame);
     if (frame.dialog === "") return message.method === "ACK" ? NO_DIALOG : request(frame, client);
     if (message.method === "ACK") return acknowledge(frame);
     return inDialog(frame, client);
   }
 
-  async function reply({
-    id,
-    txn,
-    message,
-  }: SipCommandFrame): Promise<string | { reply: string | undefined }> {
+  async function reply(
+    { id, txn, message }: SipCommandFrame,
+    client: WireClient,
+  ): Promise<string | { reply: string | undefined }> {
+    if (txn === "") return "transaction id missing";
     const leg = legOfTxn(txn);
     const address = leg === undefined ? undefined : parseLegId(leg);
     if (leg === undefined || !address) return NO_TXN;
@@ -61,18 +71,32 @@ export function createWireCommands(context: WireContext) {
     const sent = await port.perform(address.call, async (step) => {
       const state = (await step.load<WireState>()) ?? NEW_CALL;
       step.command({ type: "reply", txn, status, ...reasonIn(message), ...partsOf(message) });
-      const invite = state.pending[txn];
-      if (invite === undefined || status < 200) return;
-      step.timer(ANSWER_TIMER, undefined);
+      const open = state.pending[txn];
+      if (open === undefined) return;
+      // Whoever answers has the call from now on, also when another one had been told of it.
+      const owner = ownerOfClient(context.instance, client);
+      step.after(() => {
+        context.owners.set(step.callId, client.id);
+      });
+      if (status < 200) {
+        if (state.owner?.connection !== client.id) save(step, { ...state, owner });
+        return;
+      }
       const rest = withoutPending(state, txn);
-      if (status < 300)
-        save(step, { ...rest, unacknowledged: { ...rest.unacknowledged, [leg]: byeOf(invite.text, leg) } });
-      else save(step, invite.dialog ? rest : { ...NEW_CALL, pending: rest.pending });
+      armAnswer(step, rest.pending);
+      if (status >= 300 || !makesDialog(open.method))
+        save(step, open.dialog && open.method !== "BYE" ? rest : ended(rest));
+      else if (open.method !== "INVITE") save(step, { ...rest, owner });
+      else {
+        const bye = byeOf(open.text, leg);
+        save(step, { ...rest, owner, unacknowledged: { ...rest.unacknowledged, [leg]: bye } });
+      }
     });
     const found = sent.find((one) => one.status === status);
     if (!found) return NO_TXN;
-    if (found.method === "INVITE" && status >= 200 && status < 300)
-      tellCdr(context, "start", "application", found.text, "uas");
+    if (found.method === "INVITE" && status >= 200)
+      if (status < 300) tellCdr(context, "start", "application", found.text, "uas");
+      else tellCdr(context, "stop", "application", found.text, "call-rejected");
     const dialog = found.method === "OPTIONS" || found.method === "BYE" ? "" : leg;
     return { reply: encodeResponseSent({ ...sentReply(id, found), txn, dialog }) };
   }
@@ -99,6 +123,7 @@ export function createWireCommands(context: WireContext) {
       ...partsOf(message),
     };
     const call = parseLegId(leg)?.call ?? "";
+    if (isOurs(frame.hop === "" ? message.uri : frame.hop)) return "can not send request to myself";
     const sent = await port.perform(call, (step) => own(step, client, command));
     const found = sent.find(({ txn, status }) => txn !== undefined && status === 0);
     if (!found) return "Server error: request not sent";
@@ -163,7 +188,7 @@ export function createWireCommands(context: WireContext) {
   async function own(step: Step, client: WireClient, command: SipCommand): Promise<void> {
     const state = (await step.load<WireState>()) ?? NEW_CALL;
     step.command(command);
-    save(step, { ...state, owner: { instance: context.instance, connection: client.id } });
+    save(step, { ...state, owner: ownerOfClient(context.instance, client) });
     step.after(() => {
       context.owners.set(step.callId, client.id);
     });
@@ -178,6 +203,11 @@ export function createWireCommands(context: WireContext) {
     return { id: newFrameId(), to, peer: endpointOf(found.flow), nowMs: clock.now(), message: found.text };
   }
 
+  function isOurs(text: string): boolean {
+    const uri = parseUri(text);
+    return uri !== undefined && `${uri.host}:${uri.port ?? 5060}` === port.advertised;
+  }
+
   async function hopOf(hop: string): Promise<Flow | undefined> {
     const uri = parseUri(hop);
     return uri && (socketOf(uri) ?? (await port.resolve(uri))[0]);
@@ -190,7 +220,9 @@ function partsOf(message: AppMessage) {
   return {
     headers,
     ...(message.body === "" ? {} : { body: message.body }),
-    ...(message.contentType === undefined ? {} : { contentType: message.contentType }),
+    ...(message.body === "" && message.contentType === undefined
+      ? {}
+      : { contentType: message.contentType ?? "application/sdp" }),
   };
 }
 
@@ -207,21 +239,17 @@ function socketOf({ host, port, params }: SipUri): Flow | undefined {
 
 const reasonIn = ({ reason }: AppMessage): { reason?: string } => (reason === "" ? {} : { reason });
 
+/** The leg of a new request: named by our own call control, or by From and Call-ID when it is asked again with credentials. */
 function wantedLeg(message: AppMessage): LegId | undefined {
-  const wanted = appHeader(message, LEG_HEADER);
-  return wanted !== undefined && parseLegId(wanted) ? wanted : undefined;
+  const tag = /;\s*tag=([^;\s]+)\s*$/.exec(appHeader(message, "from") ?? "")?.[1];
+  return [appHeader(message, LEG_HEADER), tag, appHeader(message, "call-id")].find(
+    (name) => name !== undefined && parseLegId(name),
+  );
 }
 
-/** The BYE that is told when the ACK of this INVITE's 2xx does not come; by the callee, so From and To change places. */
-function byeOf(inviteText: string, leg: LegId): string {
-  const parsed = parseMessage(inviteText);
-  if (!parsed.ok) return "";
-  const bye = requestLike(parsed.message, "BYE");
-  const from = parsed.message.header("from") ?? "";
-  const to = parsed.message.header("to") ?? "";
-  const tagged = parsed.message.to.tag === undefined ? `${to};tag=${leg}` : to;
-  return bye.replace(`\r\nFrom: ${from}\r\nTo: ${to}\r\n`, () => `\r\nFrom: ${tagged}\r\nTo: ${from}\r\n`);
-}
+/** A body must say what it is; a session description is known by its first line. */
+const contentProblem = ({ body, contentType }: AppMessage): string | undefined =>
+  body === "" || contentType !== undefined || body.startsWith("v=0") ? undefined : "missing content-type";
 
 function reasonOf(error: unknown): string {
   const code = error instanceof CrossbandError ? error.code : undefined;

@@ -1,46 +1,55 @@
-import { buildRequest } from "#signaling/edge/message/build.ts";
-import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
 import { serverTxnId } from "#signaling/edge/engine/ids.ts";
-import type { LegId, SipEvent, SipHandler, Step, TxnId } from "#signaling/sip-port/sip-port.ts";
-import type { WireClient } from "./clients.ts";
-import { endpointOf, newFrameId, sendTo, tellCdr, type WireContext } from "./context.ts";
+import type { LegId, SipHandler, Step, TxnId } from "#signaling/sip-port/sip-port.ts";
+import { endpointOf, tellCdr, type WireContext } from "./context.ts";
+import { makesDialog, type Body, type Delivery, type EventOf } from "./delivery.ts";
 import { longForm } from "./long-form.ts";
-import { encodeSipFrame, NO_ENDPOINT, type SipFrame } from "./server-frame.codec.ts";
+import { ANSWER_TIMER, armAnswer, bodyOf } from "./pending.ts";
+import { requestLike } from "./request-like.ts";
+import { NO_ENDPOINT } from "./server-frame.codec.ts";
+import { onProxied } from "./wire-proxy.ts";
 import {
   acknowledged,
-  isIdle,
+  ended,
   NEW_CALL,
-  withoutOwner,
+  save,
   withoutPending,
-  type PendingInvite,
+  withoutUntold,
+  type PendingRequest,
   type WireState,
 } from "./wire-state.ts";
 
-type Event<T extends SipEvent["type"]> = Extract<SipEvent, { type: T }>;
-type Target =
-  | { readonly kind: "here"; readonly client: WireClient }
-  | { readonly kind: "elsewhere"; readonly instance: string; readonly connection: string };
-
 /** An application that took an INVITE and never answers does not hold the caller for ever (timer C, RFC 3261 §16.6). */
-const ANSWER_MS = 185_000;
+const INVITE_MS = 185_000;
+/** Whoever sent another request has given it up by then (timer F, §17.1.2.2). */
+const REQUEST_MS = 32_000;
 /** An application that restarts connects again within this time. */
 const REATTACH_MS = 2_000;
-export const ANSWER_TIMER = "wire-answer";
 const REDISPATCH_TIMER = "wire-redispatch";
 
+/** Chooses the application for a new request by other means than its routes: see `request-handler.ts`. */
+export interface RequestRouter {
+  handles(method: string): boolean;
+  route(call: string, txn: TxnId, pending: PendingRequest): void;
+}
+
 export interface WireEvents extends SipHandler {
-  /** Gives the open INVITEs of a client that is gone to others. */
+  /** Gives the open requests of a client that is gone to others. */
   clientGone(id: string): void;
 }
 
 /** The edge's events as frames for the attached applications. */
-export function createWireEvents(context: WireContext): WireEvents {
+export function createWireEvents(
+  context: WireContext,
+  delivery: Delivery,
+  router: RequestRouter | undefined,
+): WireEvents {
   const { clients, clock, owners, log } = context;
+  const stateOf = async (step: Step): Promise<WireState> => (await step.load<WireState>()) ?? NEW_CALL;
 
   return {
     async onEvent(event, step) {
-      const state = (await step.load<WireState>()) ?? NEW_CALL;
+      const state = await stateOf(step);
       switch (event.type) {
         case "request":
           onRequest(event, step, state);
@@ -48,12 +57,13 @@ export function createWireEvents(context: WireContext): WireEvents {
         case "ack": {
           save(step, acknowledged(state, event.leg));
           const txn = serverTxnId(event.leg, event.message.cseq.seq);
-          deliver(step, state, "ack", true, {
+          const text = longForm(event.message);
+          tell(step, state, "ack", {
             source: "network",
             peer: NO_ENDPOINT,
             txn,
             dialog: event.leg,
-            message: longForm(event.message),
+            message: text,
           });
           break;
         }
@@ -62,6 +72,9 @@ export function createWireEvents(context: WireContext): WireEvents {
           break;
         case "response":
           onResponse(event, step, state);
+          break;
+        case "proxied":
+          onProxied(context, delivery, event, step, state);
           break;
         case "ack-timeout":
           onAckTimeout(event.leg, step, state);
@@ -73,14 +86,12 @@ export function createWireEvents(context: WireContext): WireEvents {
       }
     },
     async onTimer(name, step) {
-      const state = (await step.load<WireState>()) ?? NEW_CALL;
+      const state = await stateOf(step);
       if (name === REDISPATCH_TIMER) redispatch(step, state, true);
-      if (name !== ANSWER_TIMER) return;
-      for (const txn of Object.keys(state.pending)) step.command({ type: "reply", txn, status: 480 });
-      save(step, { ...state, pending: {} });
+      if (name === ANSWER_TIMER) giveUp(step, state);
     },
     async recover(step) {
-      redispatch(step, (await step.load<WireState>()) ?? NEW_CALL, false);
+      redispatch(step, await stateOf(step), false);
     },
     clientGone(id) {
       for (const [call, owner] of owners.entries()) {
@@ -97,48 +108,52 @@ export function createWireEvents(context: WireContext): WireEvents {
     },
   };
 
-  function onRequest(event: Event<"request">, step: Step, state: WireState): void {
+  function onRequest(event: EventOf<"request">, step: Step, state: WireState): void {
     const { message, txn, leg, dialog, source } = event;
     const { method } = message;
     if (!dialog && (method === "INVITE" || method === "SUBSCRIBE") && message.contacts.length === 0) {
       step.command({ type: "reply", txn, status: 400, reason: "Missing Contact" });
       return;
     }
-    const target = targetOf(step, state, method.toLowerCase(), dialog);
-    if (!target) {
+    const untilMs = clock.now() + (method === "INVITE" ? INVITE_MS : REQUEST_MS);
+    const pending: PendingRequest = { leg, dialog, method, text: message.text, source, untilMs };
+    const lookUp = !dialog && router?.handles(method) === true ? router : undefined;
+    const target = lookUp ? undefined : delivery.targetOf(step, state, method.toLowerCase(), dialog);
+    if (!target && !lookUp) {
       context.counters.unrouted++;
       // Without an application the dialog ends all the same; a call attempt may come back when there is one.
-      step.command({
-        type: "reply",
-        txn,
-        status: method === "BYE" ? 200 : clients.all.length === 0 ? 480 : 503,
-      });
-      if (method === "BYE") save(step, NEW_CALL);
+      const status = method === "BYE" ? 200 : clients.all.length === 0 ? 480 : 503;
+      step.command({ type: "reply", txn, status });
+      if (method === "BYE") save(step, ended(state));
       return;
     }
-    if (method === "INVITE") {
-      const pending = { ...state.pending, [txn]: { leg, dialog, text: message.text, source } };
-      save(step, { ...state, owner: ownerOf(target), pending });
-      step.timer(ANSWER_TIMER, clock.now() + ANSWER_MS);
-    } else if (method === "BYE") save(step, NEW_CALL);
-    const text = longForm(message);
-    sendAfter(step, target, method.toLowerCase(), requestFrame(txn, leg, dialog, text, source), txn);
+    const owner = target && delivery.ownerOf(target);
+    const open = { ...state.pending, [txn]: pending };
+    save(step, { ...state, ...(owner ? { owner } : {}), pending: open });
+    armAnswer(step, open);
+    if (lookUp)
+      step.after(() => {
+        lookUp.route(step.callId, txn, pending);
+      });
+    else if (target) delivery.tell(step, target, method.toLowerCase(), bodyOf(context, txn, pending), txn);
     step.after(() => {
-      if (method === "INVITE" && !dialog) tellCdr(context, "attempt", "network", text);
-      if (method === "BYE") tellCdr(context, "stop", "network", text, "normal-release");
+      if (method === "INVITE" && !dialog) tellCdr(context, "attempt", "network", longForm(message));
+      if (method === "BYE") tellCdr(context, "stop", "network", longForm(message), "normal-release");
     });
   }
 
-  function onCancel(event: Event<"cancel">, step: Step, state: WireState): void {
+  function onCancel(event: EventOf<"cancel">, step: Step, state: WireState): void {
     const pending = state.pending[event.txn];
-    save(step, withoutPending(state, event.txn));
-    step.timer(ANSWER_TIMER, undefined);
+    const next = withoutPending(state, event.txn);
+    save(step, next);
+    armAnswer(step, next.pending);
     const invite = pending && parseMessage(pending.text);
     if (!pending || !invite?.ok) return;
     const text = requestLike(invite.message, "CANCEL");
-    deliver(step, state, "cancel", true, {
+    const peer = endpointOf(pending.source);
+    tell(step, state, "cancel", {
       source: "network",
-      peer: endpointOf(pending.source),
+      peer,
       txn: event.txn,
       dialog: event.leg,
       message: text,
@@ -148,153 +163,109 @@ export function createWireEvents(context: WireContext): WireEvents {
     });
   }
 
-  function onResponse(event: Event<"response">, step: Step, state: WireState): void {
+  function onResponse(event: EventOf<"response">, step: Step, state: WireState): void {
     const { method, status, txn, leg, message } = event;
     const text = longForm(message);
-    const peer = endpointOf(context.peers.get(txn));
-    const fails = method === "INVITE" && status >= 300;
-    const alone = status >= 200 && !["INVITE", "SUBSCRIBE", "REFER"].includes(method) && txn.endsWith("-c1");
+    const first = txn.endsWith("-c1");
+    const fails = makesDialog(method) && status >= 300 && first;
+    const alone = status >= 200 && !makesDialog(method) && first;
     const over = method === "BYE" && status >= 200;
-    if ((fails && txn.endsWith("-c1")) || alone || over) save(step, { ...NEW_CALL, pending: state.pending });
-    deliver(step, state, method.toLowerCase(), true, {
-      source: "network",
-      peer,
-      txn,
-      dialog: leg,
-      message: text,
+    const answered = method === "INVITE" && status >= 200 && status < 300;
+    const body = { source: "network", peer: endpointOf(context.peers.get(txn)), txn, dialog: leg, message: text } as const; // prettier-ignore
+    const target = delivery.targetOf(step, state, method.toLowerCase(), true);
+    if (target) delivery.tell(step, target, method.toLowerCase(), body);
+    else context.counters.unrouted++;
+    if (answered && !target) {
+      // The callee is there and nobody acknowledges it: perhaps an application comes back.
+      save(step, { ...state, untold: { ...state.untold, [txn]: { leg, text: message.text } } });
+      step.timer(REDISPATCH_TIMER, clock.now() + REATTACH_MS);
+    } else if (fails || alone || over) save(step, ended(state));
+    if (method !== "INVITE" || status < 200) return;
+    step.after(() => {
+      if (answered) tellCdr(context, "start", "network", text, "uac");
+      else if (first)
+        tellCdr(context, "stop", "network", text, status === 487 ? "call-canceled" : "call-rejected");
     });
-    if (method === "INVITE" && status >= 200 && status < 300)
-      step.after(() => {
-        tellCdr(context, "start", "network", text, "uac");
-      });
   }
 
   function onAckTimeout(leg: LegId, step: Step, state: WireState): void {
     const text = state.unacknowledged?.[leg];
-    save(step, { ...NEW_CALL, pending: state.pending });
+    save(step, ended(state));
     if (text === undefined) return;
-    deliver(step, state, "bye", true, {
+    const message = text;
+    tell(step, state, "bye", {
       source: "application",
       peer: NO_ENDPOINT,
       txn: "unsolicited",
       dialog: leg,
-      message: text,
+      message,
     });
     step.after(() => {
-      tellCdr(context, "stop", "application", text, "ackTimeout");
+      tellCdr(context, "stop", "application", text, "system-initiated-termination");
     });
   }
 
-  /** Sends open INVITEs again: their application is gone, or was told by a process that is. */
-  function redispatch(step: Step, state: WireState, last: boolean): void {
-    for (const [txn, pending] of Object.entries(state.pending)) {
-      const parsed = parseMessage(pending.text);
-      const target = targetOf(step, withoutOwner(state), "invite", pending.dialog);
-      if (target && parsed.ok) {
-        save(step, { ...state, owner: ownerOf(target) });
-        const frame = requestFrame(
-          txn,
-          pending.leg,
-          pending.dialog,
-          longForm(parsed.message),
-          pending.source,
-        );
-        sendAfter(step, target, "invite", frame, txn);
+  /** Sends open requests again: their application is gone, or was told by a process that is. */
+  function redispatch(step: Step, before: WireState, last: boolean): void {
+    let state = before;
+    let again = false;
+    for (const [txn, pending] of Object.entries(before.pending)) {
+      const { method, dialog } = pending;
+      const verb = method.toLowerCase();
+      const lookUp = !dialog && router?.handles(method) === true ? router : undefined;
+      const target = lookUp ? undefined : delivery.targetOf(step, state, verb, dialog, true);
+      if (lookUp)
+        step.after(() => {
+          lookUp.route(step.callId, txn, pending);
+        });
+      else if (target) {
+        const owner = delivery.ownerOf(target);
+        if (owner) state = { ...state, owner };
+        delivery.tell(step, target, verb, bodyOf(context, txn, pending), txn);
       } else if (last) {
-        step.command({ type: "reply", txn, status: 480 });
-        save(step, withoutPending(state, txn));
-      } else step.timer(REDISPATCH_TIMER, clock.now() + REATTACH_MS);
+        step.command({ type: "reply", txn, status: method === "BYE" ? 200 : 480 });
+        state = withoutPending(state, txn);
+      } else again = true;
     }
+    for (const [txn, { leg, text }] of Object.entries(before.untold ?? {})) {
+      const target = delivery.targetOf(step, state, "invite", true, true);
+      const parsed = parseMessage(text);
+      if (target && parsed.ok) {
+        const message = longForm(parsed.message);
+        delivery.tell(step, target, "invite", {
+          source: "network",
+          peer: NO_ENDPOINT,
+          txn,
+          dialog: leg,
+          message,
+        });
+      } else if (last) {
+        // Nobody came back: the callee is acknowledged and hung up (RFC 3261 §13.2.2.4).
+        step.command({ type: "ack", leg });
+        step.command({ type: "in-dialog", leg, method: "BYE" });
+      } else again = true;
+      if (target ?? last) state = withoutUntold(state);
+    }
+    if (again) step.timer(REDISPATCH_TIMER, clock.now() + REATTACH_MS);
+    save(step, state);
   }
 
-  function requestFrame(
-    txn: TxnId,
-    leg: LegId,
-    dialog: boolean,
-    message: string,
-    source: PendingInvite["source"],
-  ): Body {
-    const peer = endpointOf(source);
-    const base = { source: "network" as const, peer, txn, message };
-    return dialog ? { ...base, dialog: leg } : { ...base, dialog: "", receivedOn: context.port.advertised };
+  /** Answers what an application has had for too long. */
+  function giveUp(step: Step, state: WireState): void {
+    let next = state;
+    for (const [txn, { untilMs }] of Object.entries(state.pending)) {
+      if (untilMs > clock.now()) continue;
+      step.command({ type: "reply", txn, status: 480 });
+      next = withoutPending(next, txn);
+    }
+    save(step, next);
+    armAnswer(step, next.pending);
   }
 
-  /** Sends what needs no answer, to whoever has the call. */
-  function deliver(step: Step, state: WireState, verb: string, dialog: boolean, body: Body): void {
-    const target = targetOf(step, state, verb, dialog);
-    if (target) sendAfter(step, target, verb, body);
+  /** Tells who has the call what needs no answer. */
+  function tell(step: Step, state: WireState, verb: string, body: Body): void {
+    const target = delivery.targetOf(step, state, verb, true);
+    if (target) delivery.tell(step, target, verb, body);
     else context.counters.unrouted++;
   }
-
-  /** Who is told: the connection that has the call, or, outside dialogs and when it is gone, the next one that asked for it. */
-  function targetOf(step: Step, state: WireState, verb: string, dialog: boolean): Target | undefined {
-    const remembered = owners.get(step.callId);
-    const known = remembered === undefined ? undefined : clients.byId(remembered);
-    if (dialog && known) return { kind: "here", client: known };
-    const { owner } = state;
-    if (owner?.instance === context.instance) {
-      const client = clients.byId(owner.connection);
-      if (client) return { kind: "here", client };
-    } else if (owner) return { kind: "elsewhere", ...owner };
-    const client = clients.next(verb) ?? (dialog ? clients.next("invite") : undefined);
-    return client && { kind: "here", client };
-  }
-
-  function ownerOf(target: Target): { instance: string; connection: string } {
-    return target.kind === "elsewhere"
-      ? { instance: target.instance, connection: target.connection }
-      : { instance: context.instance, connection: target.client.id };
-  }
-
-  function sendAfter(step: Step, target: Target, verb: string, body: Body, answerTo?: TxnId): void {
-    const { callId } = step;
-    step.after(() => {
-      const frame = encodeSipFrame({ ...body, id: newFrameId(), nowMs: clock.now() });
-      if (frame === undefined) {
-        refuse(callId, answerTo, 513);
-      } else if (target.kind === "here") {
-        owners.set(callId, target.client.id);
-        if (!sendTo(context, target.client, frame)) refuse(callId, answerTo, 503);
-      } else void forward(callId, target, verb, frame, answerTo);
-    });
-  }
-
-  async function forward(
-    call: string,
-    target: Extract<Target, { kind: "elsewhere" }>,
-    verb: string,
-    frame: string,
-    answerTo?: TxnId,
-  ) {
-    context.counters.forwarded++;
-    if (await context.forward(target.instance, target.connection, frame).catch(() => false)) return;
-    const client = clients.next(verb) ?? clients.next("invite");
-    if (client && sendTo(context, client, frame)) owners.set(call, client.id);
-    else refuse(call, answerTo, 480);
-  }
-
-  function refuse(call: string, txn: TxnId | undefined, status: number): void {
-    if (txn === undefined) return;
-    const work = (step: Step): Promise<void> => {
-      step.command({ type: "reply", txn, status });
-      return Promise.resolve();
-    };
-    context.port.begin(call, work).catch((error: unknown) => {
-      log.warn({ error: String(error), call }, "request not refused");
-    });
-  }
-}
-
-type Body = Omit<SipFrame, "id" | "nowMs">;
-
-/** Writes the record; nothing is left of it when there is nothing to know. */
-export function save(step: Step, state: WireState): void {
-  step.save(isIdle(state) ? undefined : state);
-}
-
-/** A request that shares the dialog identifiers of an INVITE: its CANCEL, or a BYE by its callee. */
-export function requestLike(invite: SipMessage, method: string): string {
-  const copied = ["Via", "From", "To", "Call-ID"].map((name) => [name, invite.header(name) ?? ""] as const);
-  const headers = [...copied, ["CSeq", `${invite.cseq.seq} ${method}`], ["Max-Forwards", "70"]] as const;
-  return buildRequest({ method, uri: invite.uri, headers });
 }

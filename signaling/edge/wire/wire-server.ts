@@ -1,27 +1,24 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { createServer, type AddressInfo, type Socket } from "node:net";
+import { readFileSync } from "node:fs";
+import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { LRUCache } from "lru-cache";
 import { systemClock, type Clock } from "#common/clock.ts";
 import type { Config } from "#common/config.ts";
 import type { Logger } from "#common/log.ts";
+import { attachClient } from "./attach-client.ts";
 import { createWireClients, type WireClient } from "./clients.ts";
-import { decodeClientFrame, type ClientFrame } from "./client-frame.codec.ts";
-import { newFrameId, type WireContext } from "./context.ts";
+import type { WireContext } from "./context.ts";
+import { createDelivery } from "./delivery.ts";
 import type { EnginePort } from "./engine-port.ts";
-import { createFrameDecoder } from "./frame.codec.ts";
-import { encodeOk, encodeRefusal } from "./server-frame.codec.ts";
+import { connectOutbound, parseOutbound } from "./outbound.ts";
+import { createRequestHandler } from "./request-handler.ts";
 import { createWireCommands } from "./wire-commands.ts";
 import { createWireEvents } from "./wire-events.ts";
 
-/** What clients take us for: they ping servers from v0.8.2 on. */
-const PROTOCOL_VERSION = "v0.9.4";
-const AUTHENTICATE_MS = 5_000;
+/** Applications that attach to us. */
 const MAX_CLIENTS = 256;
-const MAX_VERBS = 64;
-/** Frames that wait for an application that does not read; beyond it the connection is closed. */
-const MAX_UNSENT_BYTES = 8 * 1_024 * 1_024;
-/** Commands under work for one connection; beyond it no more is read until half are done. */
-const MAX_IN_FLIGHT = 1_000;
+/** Applications that we connect to: one connection for each call, as `srf.endSession` expects. */
+const MAX_OUTBOUND = 5_000;
 const REMEMBERED_CALLS = 50_000;
 
 export interface WireServerOptions {
@@ -30,18 +27,22 @@ export interface WireServerOptions {
   readonly instance: string;
   readonly log: Logger;
   readonly clock?: Clock;
-  /** Hands a frame to a client of another instance, by RPC `POST /wire/<connection>`; false when it is not there. */
-  readonly forward?: (instance: string, connection: string, frame: string) => Promise<boolean>;
+  /** How applications of other processes are reached; without it there are none. */
+  readonly peers?: Pick<WireContext, "others" | "forward" | "forwardToAny">;
 }
 
 export interface WireServer {
-  /** Opens the port for applications and returns its `host:port`. */
+  /** Opens the ports for applications and returns the `host:port` of the plain one. */
   listen(): Promise<string>;
-  /** Answers `POST /wire/<connection>` of other instances. */
-  deliver(connection: string, frame: string): boolean;
+  /** Takes a frame for a connection of ours from another process; false when it is not there. */
+  deliver(connection: string, frame: string, call: string): boolean;
+  /** Takes a frame for anybody of these tags who asked for this verb; false when there is none. */
+  deliverToAny(verb: string, tags: readonly string[], frame: string, call: string): boolean;
   readonly clients: number;
   /** Methods asked for, over all clients. */
   readonly routes: number;
+  /** `host:port` of the TLS port; undefined when there is none. */
+  readonly tls: string | undefined;
   readonly counters: Readonly<WireContext["counters"]>;
   close(): Promise<void>;
 }
@@ -51,7 +52,8 @@ export interface WireServer {
  * is addressed by transaction and dialog, so an application may die, and another one carry on.
  */
 export function createWireServer(options: WireServerOptions): WireServer {
-  const { config, port, instance, log } = options;
+  const { config, port, instance, log, peers } = options;
+  const { drachtio } = config;
   const clients = createWireClients();
   const counters = { frames: 0, refused: 0, unrouted: 0, dropped: 0, forwarded: 0 };
   const context: WireContext = {
@@ -63,123 +65,87 @@ export function createWireServer(options: WireServerOptions): WireServer {
     clock: options.clock ?? systemClock,
     owners: new LRUCache({ max: REMEMBERED_CALLS }),
     peers: new LRUCache({ max: REMEMBERED_CALLS }),
-    forward: options.forward ?? (() => Promise.resolve(false)),
+    others: peers?.others ?? (() => []),
+    forward: peers?.forward ?? (() => Promise.resolve(false)),
+    forwardToAny: peers?.forwardToAny ?? (() => Promise.resolve(false)),
+    connectTo,
   };
-  const events = createWireEvents(context);
+  const delivery = createDelivery(context);
+  const router = createRequestHandler(context, delivery, drachtio);
+  const events = createWireEvents(context, delivery, router);
   const execute = createWireCommands(context);
   const sockets = new Set<Socket>();
+  let outbound = 0;
   port.handle(events);
 
-  const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-    if (sockets.size >= MAX_CLIENTS) {
+  const accept = (socket: Socket): void => {
+    if (sockets.size - outbound >= MAX_CLIENTS) {
       log.warn({ limit: MAX_CLIENTS }, "too many applications attached");
       socket.destroy();
       return;
     }
-    attach(socket);
-  });
-  server.on("error", (error) => {
-    log.error({ error: String(error) }, "drachtio listener failed");
+    socket.setNoDelay(true);
+    attach(socket, {});
+  };
+  const server = createServer({ noDelay: true, keepAlive: true }, accept);
+  const tlsServer =
+    drachtio.tlsPort === undefined || drachtio.tlsCert === undefined || drachtio.tlsKey === undefined
+      ? undefined
+      : createTlsServer(
+          { cert: readFileSync(drachtio.tlsCert), key: readFileSync(drachtio.tlsKey), minVersion: "TLSv1.2" },
+          accept,
+        );
+  let tls: string | undefined;
+  for (const listener of [server, tlsServer])
+    listener?.on("error", (error) => {
+      log.error({ error: String(error) }, "drachtio listener failed");
+    });
+  tlsServer?.on("tlsClientError", (error) => {
+    log.debug({ error: String(error) }, "application failed to set up TLS");
   });
 
-  function attach(socket: Socket): void {
+  function attach(
+    socket: Socket,
+    how: { readonly uri?: string; readonly onReady?: (client: WireClient) => void },
+  ): void {
     sockets.add(socket);
-    const decoder = createFrameDecoder();
-    const client: WireClient = {
-      id: randomBytes(9).toString("base64url"),
-      verbs: new Set(),
-      send(frame) {
-        if (!socket.writable) return false;
-        if (socket.writableLength + frame.length > MAX_UNSENT_BYTES) {
-          log.warn({ client: client.id }, "application does not read: closed");
-          socket.destroy();
-          return false;
-        }
-        counters.frames++;
-        socket.write(frame, "latin1");
-        return true;
+    attachClient(socket, {
+      context,
+      secret: drachtio.secret,
+      execute,
+      ...how,
+      onClose(client) {
+        sockets.delete(socket);
+        if (how.uri !== undefined) outbound--;
+        events.clientGone(client.id);
       },
-    };
-    let authenticated = false;
-    let inFlight = 0;
-    const answer = (frame: string | undefined): void => {
-      if (frame !== undefined) client.send(frame);
-    };
-
-    const run = (frame: Extract<ClientFrame, { type: "sip" }>): void => {
-      if (++inFlight >= MAX_IN_FLIGHT) socket.pause();
-      void execute(frame, client).then((reply) => {
-        answer(reply);
-        if (--inFlight <= MAX_IN_FLIGHT / 2 && socket.isPaused()) socket.resume();
-      });
-    };
-
-    const onFrame = (frame: ClientFrame): void => {
-      const reply = { id: newFrameId(), to: frame.id };
-      if (frame.type === "authenticate") {
-        authenticated = sameSecret(frame.secret, config.drachtio.secret);
-        if (!authenticated) {
-          log.warn({ host: socket.remoteAddress }, "application with a wrong secret");
-          answer(encodeRefusal(reply, "NO", "incorrect secret"));
-          socket.end();
-          return;
-        }
-        socket.setTimeout(0);
-        clients.add(client);
-        log.info({ client: client.id, tags: frame.tags }, "application attached");
-        const at = `udp/${port.advertised},tcp/${port.advertised}`;
-        answer(encodeOk(reply, at, PROTOCOL_VERSION, at));
-        return;
-      }
-      if (!authenticated) {
-        socket.destroy();
-        return;
-      }
-      switch (frame.type) {
-        case "route":
-          if (client.verbs.size < MAX_VERBS) client.verbs.add(frame.verb);
-          answer(encodeOk(reply));
-          break;
-        case "remove-route":
-          client.verbs.delete(frame.verb);
-          answer(encodeOk(reply));
-          break;
-        case "ping":
-          answer(encodeOk(reply, "pong"));
-          break;
-        case "sip":
-          run(frame);
-          break;
-        case "unsupported":
-        case "malformed":
-          counters.refused++;
-          answer(
-            encodeRefusal(reply, "NOK", `${frame.type} ${frame.what.slice(0, 32).replace(/[^\w ]/g, "")}`),
-          );
-          break;
-      }
-    };
-
-    socket.setTimeout(AUTHENTICATE_MS, () => socket.destroy());
-    socket.on("error", (error) => {
-      log.debug({ error: String(error) }, "application connection failed");
-    });
-    socket.on("data", (chunk) => {
-      const frames = decoder.push(typeof chunk === "string" ? chunk : chunk.toString("latin1"));
-      if (!frames) socket.destroy();
-      for (const text of frames ?? []) {
-        const frame = decodeClientFrame(text);
-        if (frame) onFrame(frame);
-        else counters.refused++;
-      }
-    });
-    socket.on("close", () => {
-      sockets.delete(socket);
-      clients.remove(client);
-      if (authenticated) log.info({ client: client.id }, "application gone");
-      events.clientGone(client.id);
     });
   }
+
+  function connectTo(uri: string): Promise<WireClient> {
+    const address = parseOutbound(uri);
+    if (!address) return Promise.reject(new Error("not an address of an application"));
+    if (outbound >= MAX_OUTBOUND) return Promise.reject(new Error("too many applications connected to"));
+    outbound++;
+    return connectOutbound(address, (socket, onReady) => { attach(socket, { uri, onReady }); }, { verify: drachtio.verifyPeer }); // prettier-ignore
+  }
+
+  const open = (listener: Server, at: number): Promise<string> =>
+    new Promise((resolve, reject) => {
+      listener.once("error", reject);
+      listener.listen({ host: drachtio.host, port: at }, () => {
+        listener.off("error", reject);
+        resolve(`${drachtio.host}:${(listener.address() as AddressInfo).port}`);
+      });
+    });
+  const shut = (listener: Server | undefined): Promise<void> =>
+    new Promise((resolve) => {
+      if (!listener?.listening) resolve();
+      else
+        listener.close(() => {
+          resolve();
+        });
+    });
 
   return {
     counters,
@@ -189,27 +155,29 @@ export function createWireServer(options: WireServerOptions): WireServer {
     get routes() {
       return clients.all.reduce((sum, { verbs }) => sum + verbs.size, 0);
     },
-    listen: () =>
-      new Promise((resolve, reject) => {
-        server.once("error", reject);
-        server.listen({ host: config.drachtio.host, port: config.drachtio.port }, () => {
-          server.off("error", reject);
-          resolve(`${config.drachtio.host}:${(server.address() as AddressInfo).port}`);
-        });
-      }),
-    deliver: (connection, frame) => clients.byId(connection)?.send(frame) ?? false,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => {
-          resolve();
-        });
-        for (const socket of sockets) socket.destroy();
-      }),
+    get tls() {
+      return tls;
+    },
+    async listen() {
+      if (tlsServer && drachtio.tlsPort !== undefined) tls = await open(tlsServer, drachtio.tlsPort);
+      return open(server, drachtio.port);
+    },
+    deliver(connection, frame, call) {
+      const client = clients.byId(connection);
+      if (client?.send(frame) !== true) return false;
+      if (call !== "") context.owners.set(call, client.id);
+      return true;
+    },
+    deliverToAny(verb, tags, frame, call) {
+      const client = clients.next(verb, tags) ?? clients.next("invite", tags);
+      if (client?.send(frame) !== true) return false;
+      context.owners.set(call, client.id);
+      return true;
+    },
+    async close() {
+      const closing = [shut(server), shut(tlsServer)];
+      for (const socket of sockets) socket.destroy();
+      await Promise.all(closing);
+    },
   };
-}
-
-/** Compared as digests, so that neither length nor content can be told from the time it takes. */
-function sameSecret(given: string, wanted: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(wanted));
 }
