@@ -97,7 +97,7 @@ export async function startWireEdge(
 ): Promise<WireEdge> {
   const redis = connect(redisUrl, { log: silent });
   const config = configSchema.parse({
-    sip: { port: 0, ...settings.sip },
+    sip: { port: 0, tlsPort: 0, ...settings.sip },
     drachtio: { port: 0, ...settings.drachtio },
   });
   const context = {
