@@ -9,6 +9,7 @@ export interface Benchmark {
 const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   sip: async () => (await import("../test/bench/sip/sip.ts")).sipBenchmark,
   overload: async () => (await import("../test/bench/sip/overload.ts")).overloadBenchmark,
+  registrations: async () => (await import("../test/bench/sip/registrations.ts")).registrationsBenchmark,
   media: async () => (await import("../media/bench/media.ts")).mediaBenchmark,
 };
 

@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { performance } from "node:perf_hooks";
+import { md5Authorization } from "./md5-authorization.ts";
 
 export interface CallerOptions {
   readonly host: string;
@@ -84,23 +85,7 @@ export class BenchCaller {
         );
       });
     const challenge = await ask(1, "");
-    const header =
-      [...challenge.text.matchAll(/^WWW-Authenticate: (Digest .*)$/gim)]
-        .map((match) => match[1] ?? "")
-        .find((value) => /algorithm="?MD5/i.test(value)) ?? "";
-    const [realm, nonce] = [
-      /realm="([^"]*)"/.exec(header)?.[1] ?? "",
-      /nonce="([^"]*)"/.exec(header)?.[1] ?? "",
-    ];
-    const md5 = (text: string) => createHash("md5").update(text).digest("hex");
-    const cnonce = token();
-    const response = md5(
-      `${md5(`${user}:${realm}:${password}`)}:${nonce}:00000001:${cnonce}:auth:${md5(`REGISTER:sip:${domain}`)}`,
-    );
-    const { status } = await ask(
-      2,
-      `Authorization: Digest username="${user}", realm="${realm}", nonce="${nonce}", uri="sip:${domain}", response="${response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="${cnonce}"\r\n`,
-    );
+    const { status } = await ask(2, md5Authorization(challenge.text, { user, password, domain }));
     if (status !== 200) throw new Error(`REGISTER was answered ${status}`);
   }
 
