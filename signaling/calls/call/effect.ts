@@ -16,8 +16,8 @@ export type MediaRequest =
   | { readonly op: "delete"; readonly leg: LegId; readonly group: string }
   | { readonly op: "digit"; readonly leg: LegId; readonly group: string; readonly digit: string };
 
-/** `no-answer`: the callee did not pick up. `media`: look again at what the media tier was asked. */
-export type CallTimer = "no-answer" | "media";
+/** `no-answer`: the callee did not pick up. `media`: look again at what the media tier was asked. `glare`: offer again. */
+export type CallTimer = "no-answer" | "media" | "glare";
 
 /** One call detail record, written once for each call that was routed. */
 export interface CallDetail extends Readonly<Record<string, string | number>> {

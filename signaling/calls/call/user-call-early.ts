@@ -58,6 +58,27 @@ export function onPrack(state: Calling, { txn, sdp }: EventOf<"prack">): UserSte
   );
 }
 
+/** UPDATE (or re-INVITE) before the call is answered: RFC 3311 §5. */
+export function onEarlyOffer(state: Calling, { leg, txn, method, sdp }: EventOf<"offer">): UserStep {
+  const byCaller = leg === state.leg;
+  const wait = () => reply(txn, 500, [["Retry-After", "2"]]);
+  // RFC 3261 §14.2: no INVITE before the first is answered; the callee's would meet ours.
+  if (method === "INVITE") return to(state, byCaller ? wait() : reply(txn, 491));
+  // It refreshes the target or the session and changes nothing else.
+  if (sdp === undefined) return to(state, reply(txn, 200));
+  if (state.relay) return to(state, state.relay.by === leg ? wait() : reply(txn, 491));
+  const [branch, ...others] = state.branches;
+  const direct = state.policy === undefined && others.length === 0 && branch?.state === "calling";
+  if (!branch || !direct || state.agreed !== true) {
+    // §5.2: 500 to whoever has made the offer that is open, 491 to the one that owes its answer.
+    return to(state, byCaller === state.offered ? wait() : reply(txn, 491));
+  }
+  return to(
+    { ...state, relay: { phase: "asked", by: leg, txn, method, offered: true } },
+    sip({ type: "in-dialog", leg: byCaller ? branch.leg : state.leg, method, ...sdpBody(sdp) }),
+  );
+}
+
 /** The callee's answer to a PRACK or UPDATE that was passed on. */
 export function onEarlyResponse(
   state: Calling,

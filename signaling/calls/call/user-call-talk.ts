@@ -4,6 +4,7 @@ import { onAck, onCancel, onDescribed, onOffer, onRefused, type LegStep } from "
 import {
   ack,
   bye,
+  calm,
   cancel,
   end,
   mediaOf,
@@ -12,9 +13,13 @@ import {
   to,
   watchMedia,
   withMedia,
+  type Relay,
   type Talking,
   type UserStep,
 } from "./user-call.ts";
+
+/** Times that one re-INVITE is tried again after 491; then its sender is told. */
+const MAX_GLARES = 3;
 
 /** re-INVITE or UPDATE: answered by the media tier when it has the audio, else by the other side. */
 export function onTalkOffer(state: Talking, event: EventOf<"offer">): UserStep {
@@ -22,14 +27,22 @@ export function onTalkOffer(state: Talking, event: EventOf<"offer">): UserStep {
   if (state.policy && media) return adopt(state, onOffer(media, state.policy, event), event.atMs);
   const { leg, txn, method, sdp } = event;
   const { relay } = state;
-  if (relay?.phase === "asked") {
+  if (relay?.phase === "waiting" && relay.by !== leg) {
+    // The other side was first to try again: it goes on, and ours gives way, or they would meet for ever.
+    const { relay: _given, ...rest } = state;
+    const { state: next, effects } = onTalkOffer(rest, event);
+    return to(next, calm, reply(relay.txn, 491), ...effects);
+  }
+  if (relay?.phase === "asked" || relay?.phase === "waiting") {
     // RFC 3261 §14.2: the same side has not waited for its answer; the other side crossed with it.
     return to(state, relay.by === leg ? reply(txn, 500, [["Retry-After", "1"]]) : reply(txn, 491));
   }
   if (relay?.phase === "acking" && relay.held) return to(state, reply(txn, 491));
   if (method === "UPDATE" && sdp === undefined) return to(state, reply(txn, 200));
+  const offer = method === "INVITE" && sdp !== undefined ? { sdp } : {};
+  const asked: Relay = { phase: "asked", by: leg, txn, method, offered: sdp !== undefined, ...offer };
   return to(
-    { ...state, relay: { phase: "asked", by: leg, txn, method, offered: sdp !== undefined } },
+    { ...state, relay: asked },
     sip({ type: "in-dialog", leg: otherLeg(state, leg), method, ...sdpBody(sdp) }),
   );
 }
@@ -56,8 +69,9 @@ export function onTalkResponse(
     const acking: Talking = { ...rest, relay: { phase: "acking", by: relay.by, held: !relay.offered } };
     return relay.offered ? to(acking, ack(leg), answer) : to(acking, answer);
   }
+  if (status === 491 && method === "INVITE") return onGlare(state, relay, atMs);
   // RFC 3261 §12.2.1.2: its side of the dialog is gone.
-  if (status === 481 || status === 408)
+  if ((status === 481 || status === 408) && relay.method !== "PRACK")
     return end(rest, {
       atMs,
       cause: "peer-lost",
@@ -65,6 +79,43 @@ export function onTalkResponse(
       byes: [state.leg, state.peer],
     });
   return to(rest, reply(relay.txn, status));
+}
+
+/** RFC 3261 §14.1: both sides offered at once. Ours is tried again after a random time; who waits for it is not bothered. */
+function onGlare(state: Talking, relay: Extract<Relay, { phase: "asked" }>, atMs: number): UserStep {
+  const { by, txn, sdp, glares = 0 } = relay;
+  const { relay: _open, ...rest } = state;
+  if (glares >= MAX_GLARES) return to(rest, reply(txn, 491));
+  const wait = backOff(`${txn}${glares}`, by === state.leg);
+  return to(
+    { ...rest, relay: { phase: "waiting", by, txn, sdp, glares: glares + 1 } },
+    { do: "timer", timer: "glare", atMs: atMs + wait },
+  );
+}
+
+/** Offers again what met an offer of the other side. */
+export function onGlareOver(state: Talking): UserStep {
+  const { relay } = state;
+  if (relay?.phase !== "waiting") return to(state);
+  const { by, txn, sdp, glares } = relay;
+  const offer = sdp === undefined ? {} : { sdp };
+  return to(
+    {
+      ...state,
+      relay: { phase: "asked", by, txn, method: "INVITE", offered: sdp !== undefined, glares, ...offer },
+    },
+    sip({ type: "in-dialog", leg: otherLeg(state, by), method: "INVITE", ...sdpBody(sdp) }),
+  );
+}
+
+/**
+ * RFC 3261 §14.1: in units of 10 ms, 2.1 to 4 s for whoever made the Call-ID, else up to 2 s. The Call-ID of the callee's leg
+ * is ours. Drawn from the transaction, so that a step done again waits as long.
+ */
+function backOff(seed: string, towardsCallee: boolean): number {
+  let hash = 0;
+  for (let at = 0; at < seed.length; at++) hash = (hash * 31 + seed.charCodeAt(at)) >>> 0;
+  return towardsCallee ? 2_100 + (hash % 191) * 10 : (hash % 201) * 10;
 }
 
 export function onTalkAck(state: Talking, event: EventOf<"ack">): UserStep {
@@ -90,6 +141,7 @@ export function onTalkCancel(state: Talking, { leg, txn, atMs }: EventOf<"cancel
   const media = mediaOf(state, leg);
   if (media) return adopt(state, onCancel(media, txn), atMs);
   const { relay, ...rest } = state;
+  if (relay?.phase === "waiting" && relay.txn === txn) return to(rest, calm);
   return relay?.phase === "asked" && relay.txn === txn ? to(rest, cancel(otherLeg(state, leg))) : to(state);
 }
 

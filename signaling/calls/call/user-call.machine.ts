@@ -2,9 +2,10 @@ import { stepper, type TransitionTable } from "#common/machine.ts";
 import type { CallEvent } from "./call-event.ts";
 import type { Effect } from "./effect.ts";
 import { CLOSE_TRIES, MEDIA_RETRY_MS } from "./group-call.machine.ts";
-import { onEarlyResponse, onNoPrack, onPrack, onTalkNoPrack } from "./user-call-early.ts";
+import { onEarlyOffer, onEarlyResponse, onNoPrack, onPrack, onTalkNoPrack } from "./user-call-early.ts";
 import { onInviteResponse, onNoAnswer, onSetupDescribed, onSetupRefused } from "./user-call-setup.ts";
 import {
+  onGlareOver,
   onTalkAck,
   onTalkBye,
   onTalkCancel,
@@ -51,7 +52,7 @@ export const table = {
         { atMs, cause, status, before: [reply(txn, 200), reply(state.txn, status)] },
       );
     },
-    offer: (state, { txn }) => to(state, reply(txn, 491)),
+    offer: onEarlyOffer,
     info: (state, { txn }) => to(state, reply(txn, 200)),
     "ack-timeout": (state) => to(state),
     "leg-ended": (state, { leg, atMs }) => {
@@ -86,6 +87,7 @@ export const table = {
         ? end(state, { atMs, cause: "media-lost", byes: [state.leg, state.peer] })
         : to(state),
     timer: (state, { timer, atMs }) => {
+      if (timer === "glare") return onGlareOver(state);
       if (timer !== "media") return to(state);
       const again = repeatUserCall(state);
       return to(state, ...again, {

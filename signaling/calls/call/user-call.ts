@@ -39,6 +39,18 @@ export type Relay =
       readonly txn: TxnId;
       readonly method: "INVITE" | "UPDATE" | "PRACK";
       readonly offered: boolean;
+      /** The offer of a re-INVITE, for another try. */
+      readonly sdp?: string;
+      /** Times that the other side has answered 491. */
+      readonly glares?: number;
+    }
+  /** The other side was offering too: tried again when the timer `glare` falls due (RFC 3261 §14.1). */
+  | {
+      readonly phase: "waiting";
+      readonly by: LegId;
+      readonly txn: TxnId;
+      readonly sdp: string | undefined;
+      readonly glares: number;
     }
   /** Answered; ACK awaited. `held`: the other side's 2xx waits for the answer in it. */
   | { readonly phase: "acking"; readonly by: LegId; readonly held: boolean };
@@ -102,6 +114,8 @@ export const bye = (leg: LegId): Effect => sip({ type: "in-dialog", leg, method:
 export const ack = (leg: LegId, sdp?: string): Effect => sip({ type: "ack", leg, ...sdpBody(sdp) });
 export const prack = (leg: LegId, { rack, early }: Acknowledgeable, sdp?: string): Effect =>
   sip({ type: "prack", leg, rack, early, ...sdpBody(sdp) });
+/** Nothing is to be offered again. */
+export const calm: Effect = { do: "timer", timer: "glare", atMs: undefined };
 export const cancel = (leg: LegId): Effect => sip({ type: "cancel", leg });
 
 export const otherLeg = (state: Pick<Talking, "leg" | "peer">, leg: LegId): LegId =>
@@ -202,13 +216,14 @@ export function end(
 function unanswered(state: Calling | Talking, byes: readonly LegId[]): Effect[] {
   const owed = state.name === "calling" ? [] : state.media.flatMap((one) => owedTxn(one) ?? []);
   const { relay } = state;
-  if (relay?.phase === "asked") owed.push(relay.txn);
+  if (relay?.phase === "asked" || relay?.phase === "waiting") owed.push(relay.txn);
   const held =
     state.name === "talking" && relay?.phase === "acking" && relay.held
       ? otherLeg(state, relay.by)
       : undefined;
   return [
     ...owed.map((txn) => reply(txn, 487)),
+    ...(relay?.phase === "waiting" ? [calm] : []),
     ...(held !== undefined && byes.includes(held) ? [ack(held)] : []),
   ];
 }

@@ -97,14 +97,13 @@ export function refreshTarget(dialog: DialogRecord, message: SipMessage): Dialog
   return target === undefined || target === dialog.target ? dialog : { ...dialog, target };
 }
 
+/** True when a request comes from the peer of this dialog, as far as its identifiers say. */
+export const isOf = (dialog: DialogRecord, request: SipMessage): boolean =>
+  request.callId === dialog.callId && (request.from.tag ?? "") === dialog.remoteTag;
+
 /** Why a request that names this dialog is refused; undefined when it is in order. */
 export function refuseRequest(dialog: DialogRecord, request: SipMessage): 481 | 500 | undefined {
-  if (
-    dialog.state === "ended" ||
-    request.callId !== dialog.callId ||
-    (request.from.tag ?? "") !== dialog.remoteTag
-  )
-    return 481;
+  if (dialog.state === "ended" || !isOf(dialog, request)) return 481;
   // §12.2.2: out of order is 500. A retransmission has been told apart before.
   return dialog.remoteSeq !== undefined && request.cseq.seq <= dialog.remoteSeq ? 500 : undefined;
 }

@@ -2,6 +2,7 @@ import {
   afterNotify,
   dialogOfNotify,
   dialogOfRequest,
+  isOf,
   refreshTarget,
   refuseRequest,
 } from "#signaling/edge/dialog/dialog.ts";
@@ -114,6 +115,15 @@ function withinDialog(
     leg = { ...known, dialog: before };
   }
   if (request.method === "INVITE" && request.cseq.seq === leg.doneInvite) return undefined;
+  if (
+    request.method === "BYE" &&
+    isOf(before, request) &&
+    leg.clients.some(({ method }) => method === "BYE")
+  ) {
+    // It crossed ours (RFC 5407 §3.2.1); call control has heard the end.
+    refuse(draft, number, request, source, 200);
+    return;
+  }
   const refusal = refuseRequest(before, request) ?? (request.method === "INVITE" ? glare(leg) : undefined);
   // §14.2: a second INVITE before the first is answered.
   const retryAfter = refusal === 500 ? ([["Retry-After", "1"]] as const) : [];
