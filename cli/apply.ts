@@ -1,12 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Config } from "#common/config.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
-import { createLogger } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import type { Provision } from "#state/directory/provision.ts";
-import { connect } from "#state/redis/connection.ts";
-import { readReady } from "./up/ready.ts";
 import { tell } from "./tell.ts";
+import { withState } from "./with-state.ts";
 
 /** `crossband apply`: validates a provisioning file and writes it. Resolves with the exit code. */
 export async function apply(config: Config, file: string, checkOnly: boolean): Promise<number> {
@@ -16,25 +14,7 @@ export async function apply(config: Config, file: string, checkOnly: boolean): P
     tell(process.stdout, `${file} is valid: ${summary}`);
     return 0;
   }
-  const url = config.redisUrl ?? readReady(config.home)?.redis;
-  if (url === undefined)
-    throw new CrossbandError(
-      ErrorCode.ConfigInvalid,
-      `set REDIS_URL, or start \`crossband up\` first (no ${config.home}/ready.json)`,
-    );
-  const redis = connect(url, { log: createLogger("apply", "apply", "fatal") });
-  try {
-    await applyProvision(redis, provision);
-  } catch (cause) {
-    throw new CrossbandError(
-      ErrorCode.StateUnavailable,
-      "Redis did not take the provisioning; is it running?",
-      {},
-      { cause },
-    );
-  } finally {
-    redis.disconnect();
-  }
+  await withState(config, "apply", (redis) => applyProvision(redis, provision));
   tell(process.stdout, `applied ${file}: ${summary}`);
   return 0;
 }

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { listFields, loadConfig, type Config } from "#common/config.ts";
-import { CrossbandError } from "#common/errors.ts";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Role } from "#state/instance/instance.ts";
 import { tell } from "./tell.ts";
 
@@ -88,6 +88,38 @@ function buildProgram(exit: (code: number) => void): Command {
     });
 
   program
+    .command("calls")
+    .description("list the calls that are there now")
+    .option("--json", "one JSON object a line")
+    .option("--watch", "again every two seconds, until interrupted")
+    .option("--all", "also calls that are over and not forgotten yet")
+    .option("--limit <count>", "at most so many", "1000")
+    .action(async (options: { json?: boolean; watch?: boolean; all?: boolean; limit: string }) => {
+      const { calls } = await import("./calls.ts");
+      const { json = false, watch = false, all = false } = options;
+      exit(await calls(configured(), { json, watch, all, limit: countOf("--limit", options.limit) }));
+    });
+
+  program
+    .command("call")
+    .description("show one call: what it is, and with --ladder its messages")
+    .argument("<id>", "id of the call or the beginning of it, or the Call-ID of a leg")
+    .option("--ladder", "draw its messages between the parties")
+    .option("--raw", "print its messages, redacted as they are kept")
+    .option("--json", "print what is kept as JSON")
+    .option("--legs <numbers>", "draw these legs only: 0,2,3")
+    .option("--ascii", "draw with plain characters")
+    .option("--width <columns>", "draw as wide as that")
+    .addHelpText("after", CALL_HELP)
+    .action(async (id: string, options: CallFlags) => {
+      const { call } = await import("./call.ts");
+      const { ladder = false, raw = false, json = false, ascii = false } = options;
+      const legs = options.legs?.split(",").map((leg) => countOf("--legs", leg));
+      const width = options.width === undefined ? undefined : countOf("--width", options.width);
+      exit(await call(configured(), id, { ladder, raw, json, ascii, legs, width }));
+    });
+
+  program
     .command("bench")
     .description("run a benchmark; without a name, list them")
     .argument("[name]", "which one")
@@ -98,6 +130,26 @@ function buildProgram(exit: (code: number) => void): Command {
     });
   return program;
 }
+
+interface CallFlags {
+  ladder?: boolean;
+  raw?: boolean;
+  json?: boolean;
+  ascii?: boolean;
+  legs?: string;
+  width?: string;
+}
+
+/** @throws CrossbandError CONFIG_INVALID unless the text is a whole number */
+function countOf(option: string, text: string): number {
+  if (!/^\d{1,6}$/.test(text))
+    throw new CrossbandError(ErrorCode.ConfigInvalid, `${option} takes whole numbers, not "${text}"`);
+  return Number(text);
+}
+
+const CALL_HELP = `
+Messages are kept for sip.trace.keepSeconds after a call's last one, with credentials, keys, digits and texts taken out.
+Ends with 0, with 2 when the id fits several calls, with 3 when there is no such call.`;
 
 const UP_HELP = `
 Starts redis-server (unless REDIS_URL is set), signaling, media, radio-bridge and api; restarts what dies; drains on SIGTERM.
