@@ -1,0 +1,170 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { silent } from "#common/log.ts";
+import { applyProvision, parseProvision } from "#state/directory/directory.ts";
+import { connect, type RedisConnection } from "#state/redis/connection.ts";
+import { freePort, freeUdpRange } from "#test/setup/free-ports.ts";
+import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { workerPath } from "../../scripts/mediasoup-worker/worker-path.mjs";
+import { Sprayer, type Target } from "./sprayer.ts";
+import type { TapNews, TapOrder } from "./tap.ts";
+
+const PROGRAM = fileURLToPath(new URL("../../crossband.ts", import.meta.url));
+const INSTANCE = fileURLToPath(new URL("instance.ts", import.meta.url));
+export const INSTANCES = 3;
+export const DOMAIN = "chaos.local";
+export const GROUP = "chaos-group";
+const START_LIMIT_MS = 20_000;
+const RTP_PORTS = 2_000;
+/** A killed instance comes back after this long at least and at most, in ms. */
+const BACK_MIN_MS = 200;
+const BACK_MAX_MS = 3_000;
+
+/** One of the three. It keeps its name and port over its deaths. */
+export interface Instance extends Target {
+  up: boolean;
+  child: ChildProcess | undefined;
+}
+
+/** Three signaling processes behind a sprayer, a media process and a Redis, all of this harness's own. */
+export class Cluster {
+  readonly redisServer: RedisServer;
+  readonly redis: RedisConnection;
+  readonly sprayer: Sprayer;
+  readonly instances: Instance[];
+  onNews: (instance: string, news: TapNews) => void = () => undefined;
+  deaths = 0;
+  private readonly environment: NodeJS.ProcessEnv;
+  private media: ChildProcess | undefined;
+  private closing = false;
+  private order: TapOrder = { cuts: [], watch: [] };
+  private readonly pending = new Set<NodeJS.Timeout>();
+
+  private constructor(
+    redisServer: RedisServer,
+    sprayer: Sprayer,
+    instances: Instance[],
+    environment: NodeJS.ProcessEnv,
+  ) {
+    this.redisServer = redisServer;
+    this.redis = connect(redisServer.url, { log: silent });
+    this.sprayer = sprayer;
+    this.instances = instances;
+    this.environment = environment;
+  }
+
+  static async start(provision: string): Promise<Cluster> {
+    const redisServer = await startRedis();
+    const instances: Instance[] = [];
+    for (let i = 1; i <= INSTANCES; i++)
+      instances.push({ name: `one two three`.split(" ")[i - 1] ?? "", port: await freePort(), up: false, child: undefined });
+    const sprayer = await Sprayer.open(() => instances);
+    const rtp = await freeUdpRange(RTP_PORTS);
+    const cluster = new Cluster(redisServer, sprayer, instances, {
+      ...process.env,
+      REDIS_URL: redisServer.url,
+      CROSSBAND_SIP_ADVERTISED: `127.0.0.1:${sprayer.port}`,
+      CROSSBAND_SIPS_PORT: "0",
+      CROSSBAND_DRACHTIO_PORT: "0",
+      CROSSBAND_RTP_PORTS: `${rtp}-${rtp + RTP_PORTS - 1}`,
+      CROSSBAND_LOG: process.env["CROSSBAND_LOG"] ?? "error",
+      MEDIASOUP_WORKER_BIN: workerPath(),
+    });
+    try {
+      await applyProvision(cluster.redis, parseProvision(provision));
+      cluster.media = await cluster.spawn(PROGRAM, ["media"], {});
+      await Promise.all(instances.map((instance) => cluster.startInstance(instance)));
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get up(): Instance[] {
+    return this.instances.filter(({ up }) => up);
+  }
+
+  /** Tells every instance what to cut and whom to watch; those that come back later are told as well. */
+  command(order: TapOrder): void {
+    this.order = order;
+    for (const { child } of this.up) child?.send(order);
+  }
+
+  /** What one instance alone shall cut. */
+  arm(instance: Instance, order: TapOrder): void {
+    instance.child?.send(order);
+  }
+
+  /** kill -9, and a new start after a random while. */
+  kill(instance: Instance): number {
+    const atMs = Date.now();
+    instance.up = false;
+    instance.child?.kill("SIGKILL");
+    this.deaths++;
+    const timer = setTimeout(
+      () => {
+        this.pending.delete(timer);
+        if (!this.closing) void this.startInstance(instance);
+      },
+      BACK_MIN_MS + Math.random() * (BACK_MAX_MS - BACK_MIN_MS),
+    );
+    this.pending.add(timer);
+    return atMs;
+  }
+
+  async stop(): Promise<void> {
+    this.closing = true;
+    for (const timer of this.pending) clearTimeout(timer);
+    this.redis.disconnect();
+    await Promise.all([...this.instances.map(({ child }) => child), this.media].map(end));
+    this.sprayer.close();
+    await this.redisServer.stop();
+  }
+
+  private async startInstance(instance: Instance): Promise<void> {
+    const child = await this.spawn(INSTANCE, [], {
+      CROSSBAND_SIP_PORT: String(instance.port),
+      CROSSBAND_INSTANCE: instance.name,
+    });
+    instance.child = child;
+    child.on("message", (news: TapNews) => {
+      this.onNews(instance.name, news);
+    });
+    if (this.closing) {
+      await end(child);
+      return;
+    }
+    child.send({ cuts: [], watch: this.order.watch } satisfies TapOrder);
+    instance.up = true;
+    this.sprayer.readmit(instance.name);
+  }
+
+  private spawn(program: string, args: readonly string[], environment: NodeJS.ProcessEnv): Promise<ChildProcess> {
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program, ...args], {
+      env: { ...this.environment, ...environment },
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    return new Promise((resolve, reject) => {
+      const limit = setTimeout(() => {
+        child.kill("SIGKILL");
+        reject(new Error(`${program} was not ready in time`));
+      }, START_LIMIT_MS);
+      child.once("message", () => {
+        clearTimeout(limit);
+        resolve(child);
+      });
+      child.once("exit", (code) => {
+        clearTimeout(limit);
+        reject(new Error(`${program} ended with ${String(code)}`));
+      });
+    });
+  }
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((done) => child.once("exit", done));
+  child.kill("SIGKILL");
+  await gone;
+}

@@ -1,0 +1,82 @@
+import { GROUP } from "./cluster.ts";
+import type { Kind, Variant } from "./cut-points.ts";
+import { Lost, Milestones } from "./milestones.ts";
+import { Callee, Caller, PATIENCE_MS, type Script } from "./peers.ts";
+import { register } from "./register.ts";
+import type { Slot } from "./slots.ts";
+
+export interface CallOutcome {
+  readonly callId: string;
+  readonly user: string;
+  readonly kind: Kind;
+  readonly variant: Variant;
+  readonly startedMs: number;
+  readonly endedMs: number;
+  readonly milestones: Milestones;
+  /** Undefined for a call that went all the way on both sides. */
+  readonly lost: string | undefined;
+  /** The longest that either side waited for the other's doing, in ms. */
+  readonly stallMs: number;
+}
+
+/** Who waits for whom: from what one side did to what the other sees of it. */
+const WAITS: readonly (readonly [string, string])[] = [
+  ["invite-sent", "callee-invited"],
+  ["callee-answered", "answered"],
+  ["callee-answered", "callee-confirmed"],
+  ["cancel-sent", "cancel-answered"],
+  ["cancel-sent", "terminated"],
+  ["cancel-sent", "callee-cancelled"],
+  ["re-invite-sent", "re-answered"],
+  ["callee-re-answered", "callee-re-confirmed"],
+  ["bye-sent", "bye-answered"],
+  ["bye-sent", "callee-released"],
+  ["callee-bye-sent", "callee-bye-answered"],
+  ["callee-bye-sent", "caller-released"],
+  ["register-sent", "registered"],
+];
+/** In a call to a group nobody has to pick up. */
+const DIRECT_WAIT = ["invite-sent", "answered"] as const;
+
+/** Runs one call of a slot to its end, or until it is lost. */
+export async function runCall(
+  slot: Slot,
+  kind: Kind,
+  variant: Variant,
+  callId: string,
+  times: { readonly ringMs: number; readonly talkMs: number },
+): Promise<CallOutcome> {
+  const milestones = new Milestones();
+  const script: Script = { story: variant.story, ...times };
+  const startedMs = Date.now();
+  let lost: string | undefined;
+  const callee = kind === "b2bua" ? new Callee(slot.callee, script, milestones) : undefined;
+  try {
+    if (kind === "registration") await register(slot.caller, callId, milestones);
+    else {
+      await new Caller(slot.caller, kind === "direct" ? GROUP : slot.callee.uri, callId, milestones).run(script);
+      if (callee) await calleeDone(script, milestones);
+    }
+    if (callee?.rungTwice === true) lost = "the callee was called twice";
+  } catch (error) {
+    if (!(error instanceof Lost)) throw error;
+    lost = error.message;
+  } finally {
+    callee?.close();
+  }
+  const waits = kind === "direct" ? [...WAITS, DIRECT_WAIT] : WAITS;
+  const stallMs = Math.max(0, ...waits.map(([from, to]) => milestones.between(from, to) ?? 0));
+  const user = slot.caller.options.user;
+  return { callId, user, kind, variant, startedMs, endedMs: Date.now(), milestones, lost, stallMs };
+}
+
+/** What the callee must have seen when a call is over. */
+async function calleeDone({ story }: Script, milestones: Milestones): Promise<void> {
+  if (story === "cancel" && milestones.at("callee-answered") === undefined) {
+    await milestones.wait("callee-cancelled", PATIENCE_MS);
+    return;
+  }
+  await milestones.wait("callee-confirmed", PATIENCE_MS);
+  if (story === "reinvite") await milestones.wait("callee-re-confirmed", PATIENCE_MS);
+  await milestones.wait(story === "callee-hangs-up" ? "callee-bye-answered" : "callee-released", PATIENCE_MS);
+}

@@ -1,0 +1,120 @@
+import { Socket } from "node:dgram";
+import { Redis } from "ioredis";
+import { matches, readPacket, type CallMark, type Pattern } from "./packet.ts";
+
+/** Where a call is cut off from its instance: at the packet boundary of the process, so that nothing in it knows. */
+export interface Moment extends Pattern {
+  readonly at: "received" | "before-send" | "after-send";
+}
+
+/** One call that this instance shall not survive beyond a moment. */
+export interface Cut extends CallMark {
+  readonly moment: Moment;
+}
+
+/** To an instance: what to cut, and whose commits to tell. Each replaces what was said before. */
+export interface TapOrder {
+  readonly cuts: readonly Cut[];
+  readonly watch: readonly string[];
+}
+
+/** From an instance. */
+export type TapNews =
+  | { readonly type: "cut"; readonly marker: string; readonly atMs: number }
+  | { readonly type: "committed"; readonly marker: string; readonly atMs: number };
+
+/**
+ * Sits between an instance and its sockets. A call that reaches its moment is frozen: from then on no packet and no command
+ * to Redis that concerns it gets in or out, as if the process had died there. The kill follows once every call of
+ * the batch is frozen, so that one death can cut many calls, each at exactly its moment.
+ */
+export class Tap {
+  private order: TapOrder = { cuts: [], watch: [] };
+  private readonly frozen = new Set<string>();
+  /** Ids of calls by the marker of their caller; the newest few. */
+  private readonly ids = new Map<string, string>();
+  private readonly told = new Set<string>();
+  private readonly tell: (news: TapNews) => void;
+
+  constructor(tell: (news: TapNews) => void) {
+    this.tell = tell;
+  }
+
+  obey(order: TapOrder): void {
+    this.order = order;
+    this.told.clear();
+  }
+
+  /** Puts the tap on every UDP socket and Redis connection that the process will open. */
+  install(): void {
+    this.tapDatagrams();
+    this.tapRedis();
+  }
+
+  /** False when the message does not exist for this instance. */
+  private receives(text: string): boolean {
+    if (this.order.cuts.length > 0) this.meet(text, "received");
+    return !this.isFrozen(text);
+  }
+
+  private isFrozen(text: string): boolean {
+    for (const one of this.frozen) if (text.includes(one)) return true;
+    return false;
+  }
+
+  /** Freezes the call whose moment this is. */
+  private meet(text: string, at: Moment["at"]): void {
+    const packet = readPacket(text);
+    const cut = packet && this.order.cuts.find((one) => one.moment.at === at && matches(packet, one, one.moment));
+    if (cut) this.freeze(cut.marker);
+  }
+
+  private freeze(marker: string): void {
+    if (this.frozen.has(marker)) return;
+    this.frozen.add(marker);
+    const id = this.ids.get(marker);
+    if (id !== undefined) this.frozen.add(id);
+    this.tell({ type: "cut", marker, atMs: Date.now() });
+  }
+
+  private tapDatagrams(): void {
+    const tap = this;
+    const { send, emit } = Socket.prototype;
+    Socket.prototype.emit = function (this: Socket, event: string | symbol, ...values: unknown[]): boolean {
+      const [data] = values;
+      if (event === "message" && Buffer.isBuffer(data) && !tap.receives(data.toString("latin1"))) return true;
+      return (emit as (...all: unknown[]) => boolean).call(this, event, ...values);
+    };
+    Socket.prototype.send = function (this: Socket, data: unknown, ...rest: unknown[]): void {
+      const text = Buffer.isBuffer(data) ? data.toString("latin1") : "";
+      if (tap.order.cuts.length > 0) tap.meet(text, "before-send");
+      if (tap.isFrozen(text)) return;
+      (send as (...all: unknown[]) => void).call(this, data, ...rest);
+      if (tap.order.cuts.length > 0) tap.meet(text, "after-send");
+    };
+  }
+
+  private tapRedis(): void {
+    const tap = this;
+    const { sendCommand } = Redis.prototype;
+    Redis.prototype.sendCommand = function (this: Redis, command, stream): unknown {
+      const text = command.args.map(String).join(" ");
+      tap.note(text);
+      // A dead process's command neither arrives nor is answered.
+      if (tap.isFrozen(text)) return new Promise(() => undefined);
+      return sendCommand.call(this, command, stream);
+    };
+  }
+
+  /** Learns which call a caller has now, and tells of commits that somebody waits for. */
+  private note(text: string): void {
+    const id = /\}:call:([0-9a-z]{22,42}) /.exec(text)?.[1];
+    if (id === undefined) return;
+    const marker = /\bsip:c\d+@/.exec(text)?.[0];
+    if (marker === undefined) return;
+    this.ids.set(marker, id);
+    if (!this.order.watch.includes(marker) || this.told.has(marker)) return;
+    this.told.add(marker);
+    this.tell({ type: "committed", marker, atMs: Date.now() });
+  }
+}
