@@ -92,7 +92,7 @@ export class SipEndpoint {
       const again = () => {
         this.transport.send(text, to);
         intervalMs = draft.method === "INVITE" ? intervalMs * 2 : Math.min(intervalMs * 2, T2_MS);
-        resend = this.#after(intervalMs / 2, again);
+        resend = this.#after(intervalMs, again);
       };
       const deadline = this.#after(deadlineMs, () => {
         this.#forget(resend);
