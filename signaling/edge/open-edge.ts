@@ -1,6 +1,6 @@
 import { Gauge, Registry } from "prom-client";
 import { startRpc, type Rpc, type RpcHandler } from "#state/rpc/rpc.ts";
-import { knownInstances } from "#state/instance/instance.ts";
+import { knownInstances, watchInstances } from "#state/instance/instance.ts";
 import type { RoleContext } from "#state/instance/role.ts";
 import { openCertificates } from "#state/certificate/certificates.ts";
 import { ownNames } from "#state/certificate/own-names.ts";
@@ -72,6 +72,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
   sockets.screenWith(shedder);
   countAdmission(registry, shedder);
   let sweeper: Sweeper | undefined;
+  let unwatch: (() => void) | undefined;
   let closing: Promise<void> | undefined;
 
   async function serve(request: Parameters<RpcHandler>[0]): Promise<unknown> {
@@ -95,6 +96,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
         listInstances: () => knownInstances(redis),
         adopt: (call, alive) => engine.adopt(call, alive),
       });
+      unwatch = watchInstances(redis, () => sweeper?.look());
       return listeners;
     },
     get load() {
@@ -107,6 +109,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
     close() {
       closing ??= (async () => {
         shedder.close();
+        unwatch?.();
         await sweeper?.close();
         await engine.close();
         await recorder?.flush();

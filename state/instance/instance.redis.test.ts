@@ -7,6 +7,7 @@ import {
   clusterSecret,
   knownInstances,
   listInstances,
+  watchInstances,
   withdrawInstance,
   type InstanceCard,
 } from "./instance.ts";
@@ -58,6 +59,19 @@ describe("instances", () => {
     expect(known).toEqual(expect.arrayContaining(["peer-1", "self-1"]));
     own.disconnect();
     await expect(knownInstances(own)).resolves.toHaveLength(known.length);
+  });
+
+  it("tells of each renewal, so that nobody looks at the news of the one before", async () => {
+    const own = connect(process.env["REDIS_URL"] ?? "", { log: silent });
+    const seen: string[][] = [];
+    const stop = watchInstances(own, () => {
+      void knownInstances(own).then((cards) => seen.push(cards.map(({ instance }) => instance)));
+    });
+    await announceInstance(own, card("self-2"));
+    stop();
+    await announceInstance(own, card("self-2"));
+    own.disconnect();
+    expect(seen).toEqual([["self-2"]]);
   });
 
   it("asks when this connection has not renewed", async () => {

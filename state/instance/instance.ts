@@ -27,12 +27,13 @@ interface Lease {
 
 /**
  * The death of a signaling process must be seen within a second, for calls wait on it; that of a media process within two.
- * Nothing waits for the others' but a person who looks at a list.
+ * Nothing waits for the others' but a person who looks at a list. All renew and look at the same beats, so a lease ends
+ * between two of them: one that ended at a beat would be seen to have ended only at the next.
  */
 export const INSTANCE_LEASE: Readonly<Record<Role, Lease>> = {
-  signaling: { leaseMs: 1_000, renewMs: 500 },
-  edge: { leaseMs: 1_000, renewMs: 500 },
-  media: { leaseMs: 1_500, renewMs: 500 },
+  signaling: { leaseMs: 850, renewMs: 500 },
+  edge: { leaseMs: 850, renewMs: 500 },
+  media: { leaseMs: 1_350, renewMs: 500 },
   "radio-bridge": { leaseMs: 3_000, renewMs: 1_000 },
   api: { leaseMs: 3_000, renewMs: 1_500 },
 };
@@ -65,6 +66,8 @@ const lastSeen = new WeakMap<
   RedisConnection,
   { readonly atMs: number; readonly cards: readonly InstanceCard[] }
 >();
+/** Who wants to know at once what a renewal saw. */
+const watchers = new WeakMap<RedisConnection, Set<() => void>>();
 
 /**
  * Renews the lease of a process. Call it as often as INSTANCE_LEASE says for its role.
@@ -82,6 +85,21 @@ export async function announceInstance(
     leaseMs: INSTANCE_LEASE[card.role].leaseMs,
   });
   lastSeen.set(redis, { atMs: performance.now(), cards });
+  for (const seen of watchers.get(redis) ?? []) seen();
+}
+
+/**
+ * Tells of every renewal over a connection: `knownInstances` has its news then. Who looks at beats of its own sees a death
+ * a beat later.
+ *
+ * @returns a function that ends it
+ */
+export function watchInstances(redis: RedisConnection, seen: () => void): () => void {
+  const all = watchers.get(redis) ?? new Set();
+  watchers.set(redis, all.add(seen));
+  return () => {
+    all.delete(seen);
+  };
 }
 
 /** Ends the lease of a process that leaves by itself. */

@@ -20,7 +20,10 @@ export async function readDetails(redis: RedisConnection): Promise<CallDetail[]>
 }
 
 /** The records of one call: those of its caller that began while it ran, for a caller has one call at a time. */
-export const detailsOf = (details: readonly CallDetail[], { user, startedMs, endedMs }: CallOutcome): CallDetail[] =>
+export const detailsOf = (
+  details: readonly CallDetail[],
+  { user, startedMs, endedMs }: CallOutcome,
+): CallDetail[] =>
   details.filter(({ from, startMs }) => from === user && startMs >= startedMs - 5 && startMs <= endedMs);
 
 /** How far the recorded duration lies outside what the two phones saw, in ms; 0 when it is right. */
@@ -72,7 +75,9 @@ async function unsettledCalls(redis: RedisConnection): Promise<string[]> {
 async function dueEntries(redis: RedisConnection): Promise<string[]> {
   const keys = await redis.keys("*}:due");
   const counts = await Promise.all(keys.map((key) => redis.zcard(key)));
-  return keys.flatMap((key, i) => (counts[i] === 0 ? [] : [`due set ${key} has ${counts[i] ?? "?"} entries`]));
+  return keys.flatMap((key, i) =>
+    counts[i] === 0 ? [] : [`due set ${key} has ${counts[i] ?? "?"} entries`],
+  );
 }
 
 async function mediaLegs(redis: RedisConnection): Promise<string[]> {
@@ -80,7 +85,10 @@ async function mediaLegs(redis: RedisConnection): Promise<string[]> {
   const legs = await Promise.all(
     media.map(async ({ listeners }) => {
       const text = await (await fetch(`http://${listeners["metrics"] ?? ""}/metrics`)).text();
-      return [...text.matchAll(/^crossband_media_legs(?:\{[^}]*\})? (\d+)/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+      return [...text.matchAll(/^crossband_media_legs(?:\{[^}]*\})? (\d+)/gm)].reduce(
+        (sum, [, n]) => sum + Number(n),
+        0,
+      );
     }),
   );
   const left = legs.reduce((sum, n) => sum + n, 0);
@@ -89,5 +97,7 @@ async function mediaLegs(redis: RedisConnection): Promise<string[]> {
 
 async function wrongBindings(redis: RedisConnection, users: readonly string[]): Promise<string[]> {
   const counts = await Promise.all(users.map(async (user) => (await fetchBindings(redis, user)).length));
-  return users.flatMap((user, i) => (counts[i] === 1 ? [] : [`${user} has ${counts[i] ?? "?"} registrations`]));
+  return users.flatMap((user, i) =>
+    counts[i] === 1 ? [] : [`${user} has ${counts[i] ?? "?"} registrations`],
+  );
 }

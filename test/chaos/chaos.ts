@@ -3,7 +3,7 @@ import { Cluster } from "./cluster.ts";
 import { CUT_POINTS, type CutPoint } from "./cut-points.ts";
 import { judge, tableOf, type PointReport } from "./report.ts";
 import { runBatch, type Cutting } from "./run-point.ts";
-import { closeSlots, openSlots, provisionFor } from "./slots.ts";
+import { closeSlots, openSlots, provisionFor, type Slot } from "./slots.ts";
 
 export interface ChaosOptions {
   /** Calls that are to be cut at each point. */
@@ -50,23 +50,37 @@ export async function runChaos({ calls, points, batch, say }: ChaosOptions): Pro
   }
 }
 
+/** Each way in which an instance may die at the point has its share of the calls. */
 async function runPoint(
   cluster: Cluster,
-  point: CutPoint,
-  slots: Parameters<typeof runBatch>[2],
+  { name, kind, variants }: CutPoint,
+  slots: readonly Slot[],
   calls: number,
   say: (line: string) => void,
 ): Promise<Cutting[]> {
   const done: Cutting[] = [];
-  const enough = (): boolean => done.filter(({ cut }) => cut).length >= calls || done.length >= TRIES * calls;
-  while (!enough()) {
-    const batch = await runBatch(cluster, point, slots.slice(0, calls), done.length);
-    for (const call of batch)
-      if (call.story.length > 0) {
-        say(`${point.name} ${point.kind}: ${call.lost ?? `stalled ${call.stallMs} ms`}`);
-        for (const line of call.story) say(`    ${line}`);
-      }
-    done.push(...batch);
+  const share = Math.ceil(calls / variants.length);
+  for (const variant of variants) {
+    for (let [cut, tried] = [0, 0]; cut < share && tried < TRIES * share;) {
+      const batch = await runBatch(cluster, kind, variant, slots.slice(0, share - cut));
+      for (const call of batch) tellStory(name, call, say);
+      done.push(...batch);
+      cut += batch.filter((call) => call.cut).length;
+      tried += batch.length;
+    }
   }
   return done;
+}
+
+function tellStory(
+  name: string,
+  { kind, lost, stallMs, story, variant }: Cutting,
+  say: (line: string) => void,
+): void {
+  if (story.length === 0) return;
+  const { at, side, method, status } = variant.moment;
+  say(
+    `${name} ${kind}, ${at} ${side} ${status === 0 ? "" : `${status} to `}${method}: ${lost ?? `stalled ${stallMs} ms`}`,
+  );
+  for (const line of story) say(`    ${line}`);
 }

@@ -35,10 +35,10 @@ export class Cluster {
   onNews: (instance: string, news: TapNews) => void = () => undefined;
   deaths = 0;
   private readonly environment: NodeJS.ProcessEnv;
-  private media: ChildProcess | undefined;
   private closing = false;
   private order: TapOrder = { cuts: [], watch: [] };
   private readonly pending = new Set<NodeJS.Timeout>();
+  private readonly children = new Set<ChildProcess>();
 
   private constructor(
     redisServer: RedisServer,
@@ -57,7 +57,12 @@ export class Cluster {
     const redisServer = await startRedis();
     const instances: Instance[] = [];
     for (let i = 1; i <= INSTANCES; i++)
-      instances.push({ name: `one two three`.split(" ")[i - 1] ?? "", port: await freePort(), up: false, child: undefined });
+      instances.push({
+        name: `one two three`.split(" ")[i - 1] ?? "",
+        port: await freePort(),
+        up: false,
+        child: undefined,
+      });
     const sprayer = await Sprayer.open(() => instances);
     const rtp = await freeUdpRange(RTP_PORTS);
     const cluster = new Cluster(redisServer, sprayer, instances, {
@@ -72,7 +77,7 @@ export class Cluster {
     });
     try {
       await applyProvision(cluster.redis, parseProvision(provision));
-      cluster.media = await cluster.spawn(PROGRAM, ["media"], {});
+      await cluster.spawn(PROGRAM, ["media"], {});
       await Promise.all(instances.map((instance) => cluster.startInstance(instance)));
     } catch (error) {
       await cluster.stop();
@@ -105,7 +110,8 @@ export class Cluster {
     const timer = setTimeout(
       () => {
         this.pending.delete(timer);
-        if (!this.closing) void this.startInstance(instance);
+        // A start that fails is seen by whoever waits for the instance.
+        if (!this.closing) this.startInstance(instance).catch(() => undefined);
       },
       BACK_MIN_MS + Math.random() * (BACK_MAX_MS - BACK_MIN_MS),
     );
@@ -117,7 +123,7 @@ export class Cluster {
     this.closing = true;
     for (const timer of this.pending) clearTimeout(timer);
     this.redis.disconnect();
-    await Promise.all([...this.instances.map(({ child }) => child), this.media].map(end));
+    await Promise.all([...this.children].map(end));
     this.sprayer.close();
     await this.redisServer.stop();
   }
@@ -131,20 +137,22 @@ export class Cluster {
     child.on("message", (news: TapNews) => {
       this.onNews(instance.name, news);
     });
-    if (this.closing) {
-      await end(child);
-      return;
-    }
     child.send({ cuts: [], watch: this.order.watch } satisfies TapOrder);
     instance.up = true;
     this.sprayer.readmit(instance.name);
   }
 
-  private spawn(program: string, args: readonly string[], environment: NodeJS.ProcessEnv): Promise<ChildProcess> {
+  private spawn(
+    program: string,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv,
+  ): Promise<ChildProcess> {
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", program, ...args], {
       env: { ...this.environment, ...environment },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
+    this.children.add(child);
+    child.once("exit", () => this.children.delete(child));
     return new Promise((resolve, reject) => {
       const limit = setTimeout(() => {
         child.kill("SIGKILL");
@@ -162,8 +170,8 @@ export class Cluster {
   }
 }
 
-async function end(child: ChildProcess | undefined): Promise<void> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((done) => child.once("exit", done));
   child.kill("SIGKILL");
   await gone;

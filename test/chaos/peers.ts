@@ -44,7 +44,13 @@ export class Caller {
     const uri = phone.uriFor(target);
     this.phone = phone;
     this.milestones = milestones;
-    this.dialog = new Dialog({ server: phone.server, local: phone.nameAddr, remote: `<${uri}>`, target: uri, callId });
+    this.dialog = new Dialog({
+      server: phone.server,
+      local: phone.nameAddr,
+      remote: `<${uri}>`,
+      target: uri,
+      callId,
+    });
   }
 
   /** The server's tag, which is the name of the call's record and leg. */
@@ -84,19 +90,22 @@ export class Caller {
     const acknowledge = (response: SipResponse): void => {
       if (response.status >= 300) return;
       this.establish(response);
-      if (ack === undefined) ack = endpoint.sendOnly(this.dialog.request("ACK", [], "", sequence), this.phone.server);
+      if (ack === undefined)
+        ack = endpoint.sendOnly(this.dialog.request("ACK", [], "", sequence), this.phone.server);
       else endpoint.sendRaw(ack, this.phone.server);
     };
     this.milestones.reach(`${name}-sent`);
     const draft = this.dialog.request("INVITE", [["Contact", contact], SDP_TYPE], sdp(sequence), sequence);
-    const response = await endpoint.request(branch === undefined ? draft : { ...draft, branch }, {
-      to: this.phone.server,
-      deadlineMs: PATIENCE_MS,
-      onProvisional: ({ status }) => {
-        if (status > 100) this.milestones.reach("ringing");
-      },
-      onFinalAgain: acknowledge,
-    }).catch(lost);
+    const response = await endpoint
+      .request(branch === undefined ? draft : { ...draft, branch }, {
+        to: this.phone.server,
+        deadlineMs: PATIENCE_MS,
+        onProvisional: ({ status }) => {
+          if (status > 100) this.milestones.reach("ringing");
+        },
+        onFinalAgain: acknowledge,
+      })
+      .catch(lost);
     acknowledge(response);
     return response;
   }

@@ -35,7 +35,10 @@ export function judge(
   details: readonly CallDetail[],
 ): PointReport {
   const lost = calls.flatMap((call) => (call.lost === undefined ? [] : [call.lost]));
-  const records = calls.map((call) => ({ call, found: kind === "registration" ? [] : detailsOf(details, call) }));
+  const records = calls.map((call) => ({
+    call,
+    found: kind === "registration" ? [] : detailsOf(details, call),
+  }));
   const count = (test: (row: (typeof records)[number]) => boolean): number =>
     kind === "registration" ? 0 : records.filter(test).length;
   const stalls = calls.map(({ stallMs }) => stallMs).toSorted((a, b) => a - b);

@@ -54,7 +54,9 @@ export async function runCall(
   try {
     if (kind === "registration") await register(slot.caller, callId, milestones);
     else {
-      await new Caller(slot.caller, kind === "direct" ? GROUP : slot.callee.uri, callId, milestones).run(script);
+      await new Caller(slot.caller, kind === "direct" ? GROUP : slot.callee.uri, callId, milestones).run(
+        script,
+      );
       if (callee) await calleeDone(script, milestones);
     }
     if (callee?.rungTwice === true) lost = "the callee was called twice";

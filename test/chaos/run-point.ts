@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Cluster, Instance } from "./cluster.ts";
-import type { CutPoint } from "./cut-points.ts";
+import type { Kind, Variant } from "./cut-points.ts";
 import { delay } from "./peers.ts";
 import { runCall, type CallOutcome } from "./run-call.ts";
 import type { Slot } from "./slots.ts";
@@ -23,19 +23,15 @@ const TALK_MS = 250;
 /** Calls of a batch start this far apart, in ms. */
 const APART_MS = 4;
 
-/** Cuts the calls of one batch, all at the same point, by one death. */
+/** Cuts the calls of one batch, all at the same moment of theirs, by one death. */
 export async function runBatch(
   cluster: Cluster,
-  point: CutPoint,
+  kind: Kind,
+  variant: Variant,
   slots: readonly Slot[],
-  first: number,
 ): Promise<Cutting[]> {
   const victim = await pickVictim(cluster);
-  const calls = slots.map((slot, i) => {
-    const variant = point.variants[(first + i) % point.variants.length] ?? point.variants[0];
-    if (!variant) throw new Error(`${point.name} has no variant`);
-    return { slot, variant, callId: randomBytes(9).toString("hex"), marker: slot.marker };
-  });
+  const calls = slots.map((slot) => ({ slot, callId: randomBytes(9).toString("hex"), marker: slot.marker }));
   const packets = new Map<string, Seen[]>(calls.map(({ marker }) => [marker, []]));
   const cutAt = new Set<string>();
   const committedAt = new Map<string, number>();
@@ -63,17 +59,17 @@ export async function runBatch(
     if (cutAt.size === calls.length) kill();
     else if (cutAt.size === 1) setTimeout(kill, HOLD_MS);
   };
-  cluster.sprayer.steers = calls.map(({ marker, callId, variant }) => ({
+  cluster.sprayer.steers = calls.map(({ marker, callId }) => ({
     marker, callId, pattern: variant.steer, to: victim.name,
   })); // prettier-ignore
   cluster.arm(victim, {
-    cuts: calls.map(({ marker, callId, variant }) => ({ marker, callId, moment: variant.moment })),
+    cuts: calls.map(({ marker, callId }) => ({ marker, callId, moment: variant.moment })),
     watch: [],
   });
   const outcomes = await Promise.all(
-    calls.map(async ({ slot, variant, callId }, i) => {
+    calls.map(async ({ slot, callId }, i) => {
       await delay(i * APART_MS);
-      return runCall(slot, point.kind, variant, callId, { ringMs: RING_MS, talkMs: TALK_MS });
+      return runCall(slot, kind, variant, callId, { ringMs: RING_MS, talkMs: TALK_MS });
     }),
   );
   kill();

@@ -114,5 +114,9 @@ async function bound(): Promise<Socket> {
 }
 
 /** A line of a call's story. */
-export const describeSeen = ({ atMs, packet, inbound, instance, lost }: Seen, sinceMs: number, callId: string): string =>
+export const describeSeen = (
+  { atMs, packet, inbound, instance, lost }: Seen,
+  sinceMs: number,
+  callId: string,
+): string =>
   `${String(atMs - sinceMs).padStart(6)} ms ${packet.callId === callId ? "caller" : "callee"} ${inbound ? "->" : "<-"} ${instance}${lost ? " (dead)" : ""}  ${nameOf(packet)}`;

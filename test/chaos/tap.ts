@@ -23,6 +23,9 @@ export type TapNews =
   | { readonly type: "cut"; readonly marker: string; readonly atMs: number }
   | { readonly type: "committed"; readonly marker: string; readonly atMs: number };
 
+/** A method of a library's class, replaced while the tap is in. */
+type Method<First> = (this: unknown, first: First, ...rest: unknown[]) => unknown;
+
 /**
  * Sits between an instance and its sockets. A call that reaches its moment is frozen: from then on no packet and no command
  * to Redis that concerns it gets in or out, as if the process had died there. The kill follows once every call of
@@ -53,7 +56,7 @@ export class Tap {
 
   /** False when the message does not exist for this instance. */
   private receives(text: string): boolean {
-    if (this.order.cuts.length > 0) this.meet(text, "received");
+    this.meet(text, "received");
     return !this.isFrozen(text);
   }
 
@@ -64,8 +67,10 @@ export class Tap {
 
   /** Freezes the call whose moment this is. */
   private meet(text: string, at: Moment["at"]): void {
+    if (this.order.cuts.length === 0) return;
     const packet = readPacket(text);
-    const cut = packet && this.order.cuts.find((one) => one.moment.at === at && matches(packet, one, one.moment));
+    const cut =
+      packet && this.order.cuts.find((one) => one.moment.at === at && matches(packet, one, one.moment));
     if (cut) this.freeze(cut.marker);
   }
 
@@ -78,31 +83,39 @@ export class Tap {
   }
 
   private tapDatagrams(): void {
-    const tap = this;
-    const { send, emit } = Socket.prototype;
-    Socket.prototype.emit = function (this: Socket, event: string | symbol, ...values: unknown[]): boolean {
+    const socket = Socket.prototype as unknown as Record<"send" | "emit", Method<unknown>>;
+    const { send, emit } = socket;
+    const [meet, receives, isFrozen] = [
+      this.meet.bind(this),
+      this.receives.bind(this),
+      this.isFrozen.bind(this),
+    ];
+    socket.emit = function (event, ...values) {
       const [data] = values;
-      if (event === "message" && Buffer.isBuffer(data) && !tap.receives(data.toString("latin1"))) return true;
-      return (emit as (...all: unknown[]) => boolean).call(this, event, ...values);
+      if (event === "message" && Buffer.isBuffer(data) && !receives(data.toString("latin1"))) return true;
+      return emit.call(this, event, ...values);
     };
-    Socket.prototype.send = function (this: Socket, data: unknown, ...rest: unknown[]): void {
+    socket.send = function (data, ...rest) {
       const text = Buffer.isBuffer(data) ? data.toString("latin1") : "";
-      if (tap.order.cuts.length > 0) tap.meet(text, "before-send");
-      if (tap.isFrozen(text)) return;
-      (send as (...all: unknown[]) => void).call(this, data, ...rest);
-      if (tap.order.cuts.length > 0) tap.meet(text, "after-send");
+      meet(text, "before-send");
+      if (isFrozen(text)) return;
+      send.call(this, data, ...rest);
+      meet(text, "after-send");
     };
   }
 
   private tapRedis(): void {
-    const tap = this;
-    const { sendCommand } = Redis.prototype;
-    Redis.prototype.sendCommand = function (this: Redis, command, stream): unknown {
+    const client = Redis.prototype as unknown as Record<
+      "sendCommand",
+      Method<{ readonly args: readonly unknown[] }>
+    >;
+    const { sendCommand } = client;
+    const [note, isFrozen] = [this.note.bind(this), this.isFrozen.bind(this)];
+    client.sendCommand = function (command, ...rest) {
       const text = command.args.map(String).join(" ");
-      tap.note(text);
+      note(text);
       // A dead process's command neither arrives nor is answered.
-      if (tap.isFrozen(text)) return new Promise(() => undefined);
-      return sendCommand.call(this, command, stream);
+      return isFrozen(text) ? new Promise(() => undefined) : sendCommand.call(this, command, ...rest);
     };
   }
 

@@ -123,6 +123,14 @@ describe("how long a record lives", () => {
     expect(ttlOf(record)).toBeGreaterThan(3_600_000);
   });
 
+  it("is that of its end once call control has let go of it, however long that wanted it before", () => {
+    const draft = draftAt(START, received("MESSAGE", 200));
+    stepOf(draft).save({ kind: "user" }, 30 * 24 * 3_600_000);
+    expect(ttlOf(draft.record)).toBe(30 * 24 * 3_600_000);
+    stepOf(draft).save(undefined);
+    expect(ttlOf(draft.record)).toBe(TOMBSTONE_MS);
+  });
+
   it("is over soon after a request that began nothing", () => {
     const record = received("MESSAGE", 200);
     expect(isUnstable(record)).toBe(false);

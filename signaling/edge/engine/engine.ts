@@ -19,7 +19,7 @@ import { callIdOf, isCallId } from "./ids.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
-import { isUnstable, nextWake } from "./schedule.ts";
+import { nextWake } from "./schedule.ts";
 import { resendAll, transportFailed, wake, type Woken } from "./wake.ts";
 import type { EngineStep } from "./step.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
@@ -144,8 +144,7 @@ export class Engine implements SipPort {
   }
 
   /**
-   * Looks at a call that fell due in the due set: takes it over when its worker is dead and it is unfinished, else does
-   * what is overdue in it.
+   * Looks at a call that is in the due set: takes it over when its worker is dead, else does what is overdue in it.
    *
    * @param alive whether an instance lives
    */
@@ -165,7 +164,6 @@ export class Engine implements SipPort {
         draft.record = { ...draft.record, worker: this.options.instance };
         this.metrics.adopted();
         draft.effects.push(() => { this.witness.mark(call, "adopted", worker); }); // prettier-ignore
-        if (!isUnstable(draft.record)) return wake(draft, draft.context.nowMs);
         resendAll(draft);
         return { recover: true };
       },

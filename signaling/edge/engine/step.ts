@@ -24,7 +24,10 @@ export function stepOf(draft: Draft): EngineStep {
     },
     save(state, ttlMs) {
       open().state = state;
-      if (ttlMs !== undefined && ttlMs !== draft.record.ttlMs) draft.record = { ...draft.record, ttlMs };
+      const { ttlMs: before, ...record } = draft.record;
+      // Nobody's record is wanted for long: what was said of the one that it had ends with it.
+      if (state === undefined && before !== undefined) draft.record = record;
+      else if (ttlMs !== undefined && ttlMs !== before) draft.record = { ...record, ttlMs };
     },
     command(command) {
       execute(open(), command);

@@ -51,9 +51,15 @@ export class Sweeper {
   constructor(options: SweeperOptions) {
     this.options = options;
     this.stopBeat = everyBeat(WATCH_MS, () => {
-      this.running ??= this.round().finally(() => {
-        this.running = undefined;
-      });
+      this.look();
+    });
+  }
+
+  /** Looks at once: who is alive has just been read. */
+  look(): void {
+    if (this.closed) return;
+    this.running ??= this.round().finally(() => {
+      this.running = undefined;
     });
   }
 
@@ -98,10 +104,12 @@ export class Sweeper {
    */
   private async takeOver(): Promise<void> {
     const first = Math.floor(Math.random() * dueKeys.length);
-    for (const key of [...dueKeys.slice(first), ...dueKeys.slice(0, first)]) {
-      if (this.closed) return;
-      const calls = await this.options.redis.zrange(key, 0, `${MAX_TAKE_OVER - 1}`);
-      await this.adoptAll(calls);
+    const keys = [...dueKeys.slice(first), ...dueKeys.slice(0, first)];
+    for (let at = 0; at < keys.length && !this.closed; at += PARALLEL) {
+      const read = keys
+        .slice(at, at + PARALLEL)
+        .map((key) => this.options.redis.zrange(key, 0, `${MAX_TAKE_OVER - 1}`));
+      await this.adoptAll((await Promise.all(read)).flat());
     }
   }
 
