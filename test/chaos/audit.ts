@@ -65,7 +65,7 @@ async function unsettledCalls(redis: RedisConnection): Promise<string[]> {
       if (!stored) return [];
       const { record, state } = decodeBody(stored.body);
       if (isUnstable(record)) return [`record ${key} is unfinished`];
-      if (state !== "") return [`record ${key} is kept by call control: ${state.slice(0, 60)}`];
+      if (state !== undefined) return [`record ${key} is kept by call control`];
       return ttl > TOMBSTONE_MS ? [`record ${key} lives for ${ttl} ms more`] : [];
     }),
   );
