@@ -2,7 +2,6 @@ import { Command, CommanderError } from "commander";
 import { listFields, loadConfig, type Config } from "#common/config.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Role } from "#state/instance/instance.ts";
-import type { ChaosSettings } from "./chaos.ts";
 import { tell } from "./tell.ts";
 
 const ROLES: Readonly<Record<Role, string>> = {
@@ -128,23 +127,6 @@ function buildProgram(exit: (code: number) => void): Command {
     .action(async (name: string | undefined, options: string[]) => {
       const { bench } = await import("./bench.ts");
       exit(await bench(name, options));
-    });
-
-  program
-    .command("chaos")
-    .description(
-      "kill signaling processes at every point of a call, on this machine, and report what became of the calls",
-    )
-    .option("--calls <n>", "calls to cut at each point", "50")
-    .option("--batch <n>", "calls that one death cuts, 40 at most", "10")
-    .option(
-      "--point <name...>",
-      "only these cut points (all: invite, trying, ringing, answer, ack, cancel, …)",
-    )
-    .option("--json", "print the report as JSON")
-    .action(async (options: ChaosSettings) => {
-      const { chaos } = await import("./chaos.ts");
-      exit(await chaos(options));
     });
   return program;
 }
