@@ -20,15 +20,15 @@ export interface MediaClient {
   run(request: MediaRequest): Promise<MediaOutcome>;
 }
 
-/** Names the media instance that has a group, or takes it now; undefined when there is none alive. */
-export type PlaceGroup = (group: string) => Promise<string | undefined>;
+/** Names the media instance that has a group, or takes it now; undefined when there is none alive. `again`: it did not answer. */
+export type PlaceGroup = (group: string, again?: boolean) => Promise<string | undefined>;
 
 export function createMediaClient(rpc: Pick<Rpc, "call">, place: PlaceGroup, log: Logger): MediaClient {
   const queues = new Map<string, Promise<MediaOutcome>>();
 
-  const attempt = async (request: MediaRequest): Promise<MediaOutcome> => {
+  const attempt = async (request: MediaRequest, again = false): Promise<MediaOutcome> => {
     const { group, wire } = wireOf(request);
-    const instance = await place(group);
+    const instance = await place(group, again);
     if (instance === undefined) return { outcome: "unreachable" };
     try {
       return { outcome: "done", answer: (await rpc.call(instance, wire, DEADLINE_MS)) ?? {} };
@@ -43,7 +43,7 @@ export function createMediaClient(rpc: Pick<Rpc, "call">, place: PlaceGroup, log
   /** Once more where the group is placed then: its media process may have died in between. */
   const insist = async (request: MediaRequest): Promise<MediaOutcome> => {
     const first = await attempt(request).catch(unreachable);
-    return first.outcome === "unreachable" ? attempt(request).catch(unreachable) : first;
+    return first.outcome === "unreachable" ? attempt(request, true).catch(unreachable) : first;
   };
 
   return {
