@@ -75,7 +75,7 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   const runner = createCallRunner({ clock, log, metrics, media, port, watch, unbind });
   const handler = createCallControl({
     log, clock, metrics, directory, authenticator, runner, bindings,
-    registrar: createRegistrar({ redis, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, changed: registrationChanged }),
+    registrar: createRegistrar({ redis, port, log, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, changed: registrationChanged }),
     subscriptions, watch, publish: createPublish({ redis, note: (resource) => { notes.note(resource); }, ...limits }),
     messages: createMessageRelay({ runner, metrics, bindings, membersOf: (group) => directory.membersOf(group), maxMessageBytes: config.sip.maxMessageBytes }),
     ringMs: config.sip.ringSeconds * 1_000,

@@ -61,7 +61,7 @@ export function createCallControl(options: CallControlOptions): SipHandler {
     step.after(() => {
       metrics.authentication(identity.by === "digest" ? "ok" : "by-registration");
     });
-    const { user } = identity;
+    const { user, binding } = identity;
     const target = await findTarget(addresseeOf(message.requestUri, own), directory);
     if (message.method === "MESSAGE") {
       await messages(request, user, target, own.domain, step);
@@ -87,8 +87,11 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       ringMs,
       atMs: clock.now(),
     });
-    if ("start" in admitted) runner.start(step, admitted.start);
-    else refuse(step, request, admitted.status, admitted.headers);
+    if ("start" in admitted) {
+      if (binding !== undefined)
+        step.command({ type: "follow", leg: request.leg, registration: { user: user.id, key: binding } });
+      runner.start(step, admitted.start);
+    } else refuse(step, request, admitted.status, admitted.headers);
   };
 
   const onRequest = async (request: Request, step: Step): Promise<void> => {

@@ -1,6 +1,6 @@
-import { Gauge, Registry } from "prom-client";
+import { Gauge, Histogram, Registry } from "prom-client";
 import { startRpc, type Rpc, type RpcHandler } from "#state/rpc/rpc.ts";
-import { knownInstances, watchInstances } from "#state/instance/instance.ts";
+import { knownInstances, listInstances, watchInstances } from "#state/instance/instance.ts";
 import type { RoleContext } from "#state/instance/role.ts";
 import { openCertificates } from "#state/certificate/certificates.ts";
 import { ownNames } from "#state/certificate/own-names.ts";
@@ -10,7 +10,8 @@ import { createEdgeMetrics } from "./engine/metrics.ts";
 import { Sweeper } from "./engine/sweeper.ts";
 import { startShedder, type Shedder } from "./overload/shedder.ts";
 import { openRecorder } from "./trace/open-recorder.ts";
-import { deliverToFlow, flowDelivery } from "./transport/flow-delivery.ts";
+import { createWhereabouts } from "./whereabouts.ts";
+import { deliverToFlow, flowDelivery, type FlowDeliveryOptions } from "./transport/flow-delivery.ts";
 import { createSockets, type Sockets } from "./transport/sockets.ts";
 import type { TransportListeners } from "./transport/transport.ts";
 
@@ -53,7 +54,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
     config,
     instance,
     log,
-    deliverElsewhere: flowDelivery(rpc),
+    deliverElsewhere: flowDelivery({ rpc, living, measure: measureDelivery(registry) }),
     certificates: () => openCertificates(redis, config.sip, ownNames(config), log),
   });
   const metrics = createEdgeMetrics(registry);
@@ -64,6 +65,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
     secret,
     redis,
     transports: sockets,
+    whereabouts: createWhereabouts(redis),
     log,
     metrics,
     ...(recorder ? { witness: recorder } : {}),
@@ -74,6 +76,11 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
   let sweeper: Sweeper | undefined;
   let unwatch: (() => void) | undefined;
   let closing: Promise<void> | undefined;
+
+  async function living(fresh: boolean): Promise<ReadonlySet<string>> {
+    const cards = await (fresh ? listInstances(redis) : knownInstances(redis));
+    return new Set(cards.map((card) => card.instance));
+  }
 
   async function serve(request: Parameters<RpcHandler>[0]): Promise<unknown> {
     if (await deliverToFlow(sockets, request)) return {};
@@ -118,6 +125,19 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
       })();
       return closing;
     },
+  };
+}
+
+function measureDelivery(registry: Registry): FlowDeliveryOptions["measure"] {
+  const histogram = new Histogram({
+    name: "crossband_sip_flow_delivery_seconds",
+    help: "Time to hand a message to the process that has its connection, by outcome",
+    labelNames: ["outcome"],
+    buckets: [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1],
+    registers: [registry],
+  });
+  return (outcome, seconds) => {
+    histogram.observe({ outcome }, seconds);
   };
 }
 

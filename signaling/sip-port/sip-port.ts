@@ -30,6 +30,13 @@ export interface Flow {
   readonly name?: string;
 }
 
+/** A registration that a peer made: where it is reached, whichever connection it has at the moment. */
+export interface Registration {
+  readonly user: string;
+  /** Names the binding among the user's. */
+  readonly key: string;
+}
+
 export type Headers = readonly (readonly [name: string, value: string])[];
 
 export type SipEvent =
@@ -106,6 +113,8 @@ export type SipCommand =
       readonly to: string;
       /** Where to send it when not to the address in `uri`. */
       readonly flow?: Flow;
+      /** What `flow` was read from: see `follow`. */
+      readonly registration?: Registration;
       /** User part of the Contact: of a REGISTER, by which calls to us are told apart. */
       readonly contactUser?: string;
       /**
@@ -125,6 +134,16 @@ export type SipCommand =
       readonly headers?: Headers;
       readonly body?: string;
       readonly contentType?: string;
+    }
+  /**
+   * The peer of this leg is the client of a registration: when its connection is lost, the leg goes where the registration
+   * says (RFC 5626). With `flow` it goes there at once, and what waits for an answer is sent again.
+   */
+  | {
+      readonly type: "follow";
+      readonly leg: LegId;
+      readonly registration: Registration;
+      readonly flow?: Flow;
     }
   /** ACKs the 2xx of our INVITE (or re-INVITE) of this leg. */
   | { readonly type: "ack"; readonly leg: LegId; readonly body?: string; readonly contentType?: string }

@@ -10,7 +10,13 @@ import { algorithms, challenges, credentialsFor, verifyDigest, type Algorithm } 
 import type { FailureLimit } from "./failure-limit.ts";
 
 export type Identity =
-  | { readonly outcome: "known"; readonly user: User; readonly by: "digest" | "registration" }
+  | {
+      readonly outcome: "known";
+      readonly user: User;
+      readonly by: "digest" | "registration";
+      /** Key of the caller's registration when it came over this very connection. */
+      readonly binding?: string;
+    }
   | {
       readonly outcome: "refused";
       readonly cause: "no-credentials" | "stale" | "wrong" | "malformed" | "limit";
@@ -43,6 +49,9 @@ export interface Authenticator {
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { secret, clock, limit } = options;
+
+  const overFlow = async (user: string, source: Flow): Promise<Binding | undefined> =>
+    (await options.bindings(user)).find(({ flow }) => isSameFlow(flow, source));
 
   const check = async (
     message: SipMessage,
@@ -91,10 +100,13 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
         options.challengeInvite === "unregistered" && message.header("proxy-authorization") === undefined;
       if (trusting && from.kind === "name") {
         const user = await options.user(from.name);
-        if (user && (await options.bindings(user.id)).some(({ flow }) => isSameFlow(flow, source)))
-          return { outcome: "known", user, by: "registration" };
+        const binding = user && (await overFlow(user.id, source));
+        if (user && binding) return { outcome: "known", user, by: "registration", binding: binding.key };
       }
-      return check(message, source, own, true);
+      const identity = await check(message, source, own, true);
+      if (identity.outcome === "refused" || source.connection === undefined) return identity;
+      const binding = await overFlow(identity.user.id, source);
+      return { ...identity, ...(binding && { binding: binding.key }) };
     },
   };
 }

@@ -184,7 +184,7 @@ function branchOver(state: Calling, branch: Branch, status: number, atMs: number
   return end(next, { atMs, cause: "rejected", status: best, before: [reply(state.txn, best), ...effects] });
 }
 
-const invite = (state: Calling, { leg, uri, flow }: Branch, sdp: string | undefined): Effect =>
+const invite = (state: Calling, { leg, uri, flow, key }: Branch, sdp: string | undefined): Effect =>
   sip({
     type: "request",
     leg,
@@ -193,6 +193,7 @@ const invite = (state: Calling, { leg, uri, flow }: Branch, sdp: string | undefi
     from: state.from,
     to: state.to,
     flow,
+    registration: { user: state.callee, key },
     headers: reliably(state) ? [ALLOW, RELIABLE] : [ALLOW],
     ...sdpBody(sdp),
   });

@@ -9,6 +9,9 @@ export interface ServerIds {
   inviteOf(leg: string): string;
 }
 
+/** `follow` has no frame: where a connection of a remote server has gone is that server's affair. */
+export type Encodable = Exclude<SipCommand, { type: "follow" }>;
+
 /** The edge takes a new request's leg from this header, so that responses come back addressed. */
 const LEG_HEADER = "X-Crossband-Leg";
 /** The server knows where the peer of a dialog is. */
@@ -19,7 +22,7 @@ const PLACEHOLDER = "sip:placeholder";
  *
  * @throws CrossbandError HEADER_INVALID when a value holds CR, LF or NUL: the server would take it for two headers
  */
-export function encodeCommand(command: SipCommand, ids: ServerIds): string {
+export function encodeCommand(command: Encodable, ids: ServerIds): string {
   switch (command.type) {
     case "reply": {
       const reliable = command.reliable === true ? ([["Require", "100rel"]] as const) : [];

@@ -121,6 +121,7 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
   }
 
   function execute(command: SipCommand): void {
+    if (command.type === "follow") return;
     const leg = command.type === "reply" ? undefined : command.leg;
     let frame: string;
     try {

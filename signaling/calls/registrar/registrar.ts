@@ -1,13 +1,19 @@
 import type { ScriptClient } from "#state/redis/script.ts";
+import { fetchFollowers, type FollowerClient } from "#state/registration/follow-flow.ts";
 import { register } from "#state/registration/register.ts";
+import type { Logger } from "#common/log.ts";
 import type { Authenticator } from "#signaling/calls/auth/authenticator.ts";
 import type { CallMetrics } from "#signaling/calls/metrics.ts";
 import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts";
-import type { Headers, SipEvent, Step } from "#signaling/sip-port/sip-port.ts";
+import type { Headers, SipEvent, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
 import { changesOf, contactLine } from "./contacts.ts";
+import { createReturn } from "./return.ts";
 
 export interface RegistrarOptions {
-  readonly redis: ScriptClient;
+  readonly redis: ScriptClient & FollowerClient;
+  /** Where the calls of a client that has come back are stepped. */
+  readonly port: Pick<SipPort, "begin">;
+  readonly log: Logger;
   readonly authenticator: Authenticator;
   readonly metrics: CallMetrics;
   readonly maxSeconds: number;
@@ -18,7 +24,9 @@ export interface RegistrarOptions {
 type Request = Extract<SipEvent, { type: "request" }>;
 
 /** Answers REGISTER (RFC 3261 §10.3). Needs no record of its own: a retransmission gets the same answer from the bindings. */
-export function createRegistrar({ redis, authenticator, metrics, maxSeconds, changed }: RegistrarOptions) {
+export function createRegistrar(options: RegistrarOptions) {
+  const { redis, port, log, authenticator, metrics, maxSeconds, changed } = options;
+  const bringBack = createReturn(port, log);
   return async ({ txn, message, source }: Request, own: OwnHosts, step: Step): Promise<void> => {
     const answer = (outcome: string, status: number, headers: Headers = []) => {
       step.command({ type: "reply", txn, status, headers });
@@ -59,19 +67,21 @@ export function createRegistrar({ redis, authenticator, metrics, maxSeconds, cha
       return;
     }
     const { callId, cseq } = message;
-    const result = await register(redis, {
-      user: identity.user.id,
-      callId,
-      cseq: cseq.seq,
-      changes: asked.changes,
-    });
+    const user = identity.user.id;
+    // Both leave together; the second is for connections alone, and small.
+    const [result, followers] = await Promise.all([
+      register(redis, { user, callId, cseq: cseq.seq, changes: asked.changes }),
+      source.connection === undefined ? [] : fetchFollowers(redis, user),
+    ]);
     if (result.outcome === "out-of-order") {
       answer("out-of-order", 500, [["Retry-After", "1"]]);
       return;
     }
     step.after(() => {
-      if (asked.changes.length > 0) changed?.(identity.user.id);
+      if (asked.changes.length > 0) changed?.(user);
     });
+    // Before the answer: whoever dies here leaves a client that registers again.
+    await bringBack(user, source, asked.changes, followers);
     const contacts = result.bindings.map((binding) => ["Contact", contactLine(binding)] as const);
     answer(result.bindings.length > 0 ? "bound" : "unbound", 200, contacts);
   };

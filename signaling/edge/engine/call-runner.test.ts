@@ -40,6 +40,7 @@ function setUp() {
     send: (_call, { text }) => sent.push(text),
     settled: () => undefined,
     followUp: () => undefined,
+    followed: () => undefined,
   });
   return { runner, evalsha, get, sent, intruders };
 }

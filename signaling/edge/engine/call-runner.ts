@@ -5,7 +5,7 @@ import { loadCall, revisions, type StoredCall } from "#state/call/stored-call.ts
 import type { RedisConnection } from "#state/redis/connection.ts";
 import type { CallId, SipEvent, SipHandler } from "#signaling/sip-port/sip-port.ts";
 import type { CachedCall, CallCache } from "./call-cache.ts";
-import { Draft, type Outgoing, type StepContext } from "./draft.ts";
+import { Draft, type Follow, type Outgoing, type StepContext } from "./draft.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import { settleRequest } from "./receive-request.ts";
 import { decodeBody, emptyCall, encodeBody, type CallBody, type CallRecord } from "./record.ts";
@@ -46,6 +46,8 @@ export interface CallRunnerOptions {
   /** The record as it stands after a step. */
   readonly settled: (entry: CachedCall, record: CallRecord | undefined) => void;
   readonly followUp: (call: CallId, event: SipEvent) => void;
+  /** Legs that follow a registration, or do not any more. */
+  readonly followed: (follows: readonly Follow[]) => void;
 }
 
 /** A step that lost this many races is given up; the peer sends its message again. */
@@ -199,7 +201,7 @@ export class CallRunner {
   }
 
   private finish(entry: CachedCall, draft: Draft, committed: CallBody | undefined): readonly Outgoing[] {
-    const { send, settled, followUp, metrics, log } = this.options;
+    const { send, settled, followUp, followed, metrics, log } = this.options;
     for (const message of draft.outgoing) send(entry.call, message);
     if (draft.ended.length > 0) metrics.ended(draft.ended);
     settled(
@@ -213,6 +215,7 @@ export class CallRunner {
         log.error({ error, call: entry.call }, "effect failed");
       }
     }
+    if (draft.follows.length > 0) followed(draft.follows);
     for (const event of draft.followUps) followUp(entry.call, event);
     return draft.outgoing;
   }

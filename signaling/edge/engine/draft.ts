@@ -1,6 +1,14 @@
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import type { SipUri } from "#signaling/edge/message/uri.ts";
-import type { CallId, Flow, SipEvent, Transport, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type {
+  CallId,
+  Flow,
+  LegId,
+  Registration,
+  SipEvent,
+  Transport,
+  TxnId,
+} from "#signaling/sip-port/sip-port.ts";
 import { legIdOf } from "./ids.ts";
 import type { CallBody, CallRecord, ClientTxn, LegRecord, ServerTxn } from "./record.ts";
 
@@ -31,6 +39,12 @@ export interface Lookup {
   fail(): void;
 }
 
+/** A leg that follows a registration, and the flow it is reached by now. */
+export interface Follow extends Registration {
+  readonly leg: LegId;
+  readonly flow?: Flow;
+}
+
 /**
  * The working copy of one call in one step. Everything that receives, answers and sends changes it and nothing else, so a
  * step that lost a race is thrown away and done again on what the winner left.
@@ -45,6 +59,8 @@ export class Draft {
   readonly details: string[] = [];
   readonly effects: (() => void)[] = [];
   readonly lookups: Lookup[] = [];
+  /** Legs whose connection is to be noted under their registration, or struck there when `flow` is missing. */
+  readonly follows: Follow[] = [];
   /** Events that follow from commands of this step; each gets a step of its own. */
   readonly followUps: SipEvent[] = [];
   /** Finished transactions by kind and outcome, for counting. */

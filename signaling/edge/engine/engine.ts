@@ -14,13 +14,14 @@ import {
 } from "#signaling/sip-port/sip-port.ts";
 import { CallCache, type CachedCall } from "./call-cache.ts";
 import { CallRunner, type Job } from "./call-runner.ts";
-import type { Draft, Outgoing, StepContext } from "./draft.ts";
+import type { Draft, Follow, Outgoing, StepContext } from "./draft.ts";
 import { callIdOf, isCallId } from "./ids.ts";
+import { LostFlows, silentIn, type Silent, type Whereabouts } from "./lost-flows.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
 import { nextWake } from "./schedule.ts";
-import { resendAll, transportFailed, wake, type Woken } from "./wake.ts";
+import { resendAll, wake, type Woken } from "./wake.ts";
 import type { EngineStep } from "./step.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
 import { NO_WITNESS, type Mark, type Witness } from "./witness.ts";
@@ -31,6 +32,7 @@ export interface EngineOptions {
   readonly secret: string;
   readonly redis: RedisConnection;
   readonly transports: Pick<Transports, "send" | "onMessage" | "resolve" | "advertised">;
+  readonly whereabouts: Whereabouts;
   readonly log: Logger;
   readonly metrics: EdgeMetrics;
   /** Told of every message and mark of a call. */
@@ -60,6 +62,7 @@ export class Engine implements SipPort {
   private readonly wheel: Wheel;
   private readonly runner: CallRunner;
   private readonly reception: Reception;
+  private readonly lost: LostFlows;
   private readonly now: () => number;
   private readonly advertisedFor: StepContext["advertised"];
   private closed = false;
@@ -87,7 +90,9 @@ export class Engine implements SipPort {
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       settled: (entry, record) => { this.settled(entry, record); }, // prettier-ignore
       followUp: (call, event) => { this.start({ call, read: "cached", decide: () => ({ event }) }); }, // prettier-ignore
+      followed: (follows) => { this.noteAll(follows); }, // prettier-ignore
     });
+    this.lost = new LostFlows({ runner: this.runner, whereabouts: options.whereabouts, metrics: this.metrics, log: options.log }); // prettier-ignore
     this.reception = new Reception({
       secret: options.secret,
       runner: this.runner,
@@ -204,23 +209,18 @@ export class Engine implements SipPort {
         "not-sent",
         `${message.method} ${message.status === 0 ? "" : message.status}`.trimEnd(),
       );
-      const { txn } = message;
-      if (txn !== undefined) this.transportFailed(call, txn);
+      this.lost.failed(call, message, isOwnerGone(error)).catch((failure: unknown) => {
+        this.options.log.warn({ error: failure, call }, "lost message not dealt with");
+      });
     });
   }
 
-  private transportFailed(call: CallId, txn: string): void {
-    this.start({
-      call,
-      read: "cached",
-      decide: (draft) => {
-        for (const number of Object.keys(draft.record.legs)) {
-          const event = transportFailed(draft, Number(number), txn);
-          if (event) return { event };
-        }
-        return undefined;
-      },
-    });
+  private noteAll(follows: readonly Follow[]): void {
+    for (const follow of follows)
+      this.options.whereabouts.note(follow).catch((error: unknown) => {
+        // Found all the same when something is sent to it and fails.
+        this.options.log.debug({ error: String(error), leg: follow.leg }, "follower not noted");
+      });
   }
 
   /** Where a request to `uri` may be sent, best first. */
@@ -262,13 +262,19 @@ export class Engine implements SipPort {
 
   /** The record is read anew: the ACK or response that makes a retransmission idle may have met another instance. */
   private wake(call: CallId, atMs: number): void {
+    let silent: readonly Silent[] = [];
     const decide = (draft: Draft) => {
       if (draft.record.worker !== this.options.instance) return undefined;
       const woken = wake(draft, atMs - 1);
+      silent = silentIn(draft);
       if (woken) draft.effects.push(() => { this.witness.mark(call, ...markOf(woken)); }); // prettier-ignore
       return woken;
     };
-    this.runner.run({ call, read: "reload", decide }).catch((error: unknown) => {
+    const work = async (): Promise<void> => {
+      await this.runner.run({ call, read: "reload", decide });
+      await Promise.all(silent.map((one) => this.lost.silent(call, one)));
+    };
+    work().catch((error: unknown) => {
       this.warnNotDone(error, call);
       // Redis is away: what is due stays due.
       if (!this.closed) this.wheel.arm(call, this.now() + RETRY_MS);
@@ -282,3 +288,6 @@ function markOf(woken: NonNullable<Woken>): [Mark, string] {
   const { event } = woken;
   return ["timeout", event.type === "response" ? event.method : event.type];
 }
+/** True when a message could not be handed over because the process that has its connection is dead. */
+const isOwnerGone = (error: unknown): boolean =>
+  error instanceof CrossbandError && error.context["owner"] === "gone";

@@ -14,6 +14,8 @@ export interface EdgeMetrics {
   dropped(reason: string): void;
   handlerFailed(): void;
   adopted(): void;
+  /** What became of a request whose connection was gone. */
+  flow(outcome: "moved" | "awaited" | "failed"): void;
 }
 
 const LATENCY_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2];
@@ -38,6 +40,11 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
   const drops = counter("dropped_total", "Messages dropped", "reason");
   const failures = counter("handler_failures_total", "Exceptions of call control")();
   const adoptions = counter("adopted_total", "Unfinished calls taken over from a dead instance")();
+  const lostFlows = counter(
+    "lost_flows_total",
+    "Requests whose connection was gone, and what became of them",
+    "outcome",
+  );
   const latency = new Histogram({
     name: "crossband_sip_commit_seconds",
     help: "Time from a decided step to its commit",
@@ -82,6 +89,9 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     },
     adopted: () => {
       adoptions.value++;
+    },
+    flow: (outcome) => {
+      lostFlows(outcome).value++;
     },
   };
 }

@@ -13,6 +13,8 @@ import { responseFlow } from "#signaling/edge/transport/response-route.ts";
 import type { Flow, SipEvent } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
 import { dialogWith, withDialog } from "./early-dialogs.ts";
+import { isSame, moveLeg } from "./follow.ts";
+import { noteFollower, strikeFollower } from "./followers.ts";
 import { legIdOf, serverTxnId } from "./ids.ts";
 import type { InviteServerTxn, LegRecord, ServerTxn } from "./record.ts";
 import { receivePrack, releaseAnswers } from "./receive-prack.ts";
@@ -141,6 +143,7 @@ function withinDialog(
     return;
   }
   if (request.method === "PRACK") leg = draft.leg(number) ?? leg;
+  leg = backOn(draft, number, leg, source);
   const refreshed = REFRESHING.has(request.method) ? refreshTarget(before, request) : before;
   const dialog = {
     ...(request.method === "NOTIFY"
@@ -150,11 +153,21 @@ function withinDialog(
     // The peer is where its latest request came from: a new socket or a new translation of its address.
     flow: source,
   };
-  if (request.method === "BYE") endDialog(draft, number, withDialog(leg, { ...dialog, state: "ended" }));
-  else draft.putLeg(number, withDialog(leg, dialog));
+  if (request.method === "BYE") {
+    endDialog(draft, number, withDialog(leg, { ...dialog, state: "ended" }));
+    strikeFollower(draft, number);
+  } else draft.putLeg(number, withDialog(leg, dialog));
   const txn = newTxn(draft, number, request, source);
   draft.putServer(number, txn);
   return { type: "request", leg: leg.leg, txn: txn.id, dialog: true, message: request, source };
+}
+
+/** A peer that lost its connection speaks over a new one: what it has not answered follows it there. */
+function backOn(draft: Draft, number: number, leg: LegRecord, source: Flow): LegRecord {
+  if (!leg.registration || !leg.dialog || isSame(leg.dialog.flow, source)) return leg;
+  moveLeg(draft, number, source);
+  noteFollower(draft, number, leg.registration);
+  return { ...leg, ...draft.leg(number) };
 }
 
 /** True when our SUBSCRIBE of this leg has no dialog yet and this NOTIFY brings it. */

@@ -14,6 +14,7 @@ import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
 import { writeRequest } from "./compose.ts";
 import type { Draft } from "./draft.ts";
 import { learnDialog } from "./early-dialogs.ts";
+import { strikeFollower } from "./followers.ts";
 import { branchOf, type BranchAddress } from "./ids.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "./record.ts";
 import { ackFailure, cancelNow, resendAck } from "./send-request.ts";
@@ -103,6 +104,7 @@ function ofNonInvite(
     else if (txn.method === "SUBSCRIBE" || txn.method === "REFER")
       draft.putLeg(number, { ...current, dialog: dialogOfResponse(current.dialog, response) });
   }
+  if (txn.method === "BYE" && response.status >= 200) strikeFollower(draft, number);
   if (current?.dialog && txn.method === "NOTIFY")
     draft.putLeg(number, { ...current, dialog: withoutSubscriber(current.dialog, response.status) });
   return tell(draft, leg, txn, response);

@@ -1,4 +1,4 @@
-import type { CallId, Flow, LegId, SipCommand, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type { CallId, Flow, LegId, Registration, SipCommand, TxnId } from "#signaling/sip-port/sip-port.ts";
 import type { DialogRecord } from "#signaling/edge/dialog/dialog.ts";
 import type * as InviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
 import type * as InviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
@@ -30,6 +30,8 @@ export interface CallRecord {
 export interface LegRecord {
   readonly leg: LegId;
   readonly dialog?: DialogRecord;
+  /** Of a peer that is reached over a connection: what the leg follows when that is lost. */
+  readonly registration?: Registration;
   readonly servers: readonly ServerTxn[];
   readonly clients: readonly ClientTxn[];
   /** Early dialogs of our INVITE beside the latest one, by To-tag: something behind the next hop forks (RFC 3261 §12.1.2). */
@@ -76,6 +78,8 @@ interface ClientTxnBase {
   readonly request: string;
   /** When a peer that has said nothing at all is given up, epoch ms. */
   readonly patientUntilMs?: number;
+  /** It never left: its peer's connection was gone, and is awaited until then. */
+  readonly lost?: true;
 }
 export type InviteClientTxn = ClientTxnBase & {
   readonly kind: "invite-client";

@@ -8,6 +8,7 @@ import type { Flow, SipCommand } from "#signaling/sip-port/sip-port.ts";
 import { parseOwn, writeHopByHop, writeRequest, type RequestPlan } from "./compose.ts";
 import type { Draft } from "./draft.ts";
 import { dialogWith } from "./early-dialogs.ts";
+import { noteFollower } from "./followers.ts";
 import { branchOf, clientTxnId, parseLegId } from "./ids.ts";
 import { localResponse } from "./local-response.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord } from "./record.ts";
@@ -44,6 +45,7 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
     flow: command.flow ?? INITIAL_FLOW,
   };
   draft.putLeg(number, { ...leg, dialog });
+  if (command.registration) noteFollower(draft, number, command.registration);
   const firstRoute = routes[0] === undefined ? undefined : parseAddress(routes[0])?.uriText;
   const hop = command.flow ? { flow: command.flow } : nextHop(firstRoute ?? command.uri);
   const plan = {

@@ -2,6 +2,7 @@ import type { DialogView, LegId, SipCommand, Step } from "#signaling/sip-port/si
 import { parseOwn } from "./compose.ts";
 import { startProxy, type ProxyCommand } from "#signaling/edge/proxy/start-proxy.ts";
 import type { Draft } from "./draft.ts";
+import { follow } from "./follow.ts";
 import { parseLegId } from "./ids.ts";
 import { reply } from "./respond.ts";
 import { sendAck, sendCancel, sendInDialog, sendPrack, sendRequest } from "./send-request.ts";
@@ -83,6 +84,9 @@ function execute(draft: Draft, command: SipCommand): void {
       break;
     case "prack":
       sendPrack(draft, command);
+      break;
+    case "follow":
+      follow(draft, command);
       break;
     case "cancel":
       sendCancel(draft, command);

@@ -78,6 +78,8 @@ function sendAgain(draft: Draft, txn: ServerTxn | ClientTxn): void {
 }
 
 function expire(draft: Draft, number: number, txn: ServerTxn | ClientTxn): SipEvent | undefined {
+  if ((txn.kind === "invite-client" || txn.kind === "client") && txn.lost && isUnheard(txn))
+    return end(draft, number, txn, 503);
   if (txn.kind === "invite-client" && isUnheard(txn)) return giveUp(draft, number, txn);
   if (txn.kind === "client" || txn.kind === "invite-client") return end(draft, number, txn, 408);
   if (txn.kind === "server") return undefined;

@@ -13,7 +13,7 @@ import {
   type NewRequest,
   type RequestOptions,
 } from "./sip-endpoint.ts";
-import { openTcp, openUdp, type SipTransport } from "./sip-transport.ts";
+import { openTcp, openTls, openUdp, openWs, type SipTransport } from "./sip-transport.ts";
 import {
   parameterOf,
   requiredValue,
@@ -30,7 +30,9 @@ export interface PhoneOptions {
   readonly user: string;
   readonly password?: string;
   readonly displayName?: string;
-  readonly transport?: "udp" | "tcp";
+  readonly transport?: "udp" | "tcp" | "tls" | "ws";
+  /** Names the device in REGISTER, whatever its connection (RFC 5626): a URN. */
+  readonly device?: string;
   /** Our own address. */
   readonly host?: string;
   /** What we offer and take, best first. */
@@ -46,8 +48,8 @@ export interface TextMessage {
 
 /** A small real SIP and RTP phone for tests: `await createPhone({ server, domain, user, password })`. */
 export class Phone {
-  readonly options: Required<Omit<PhoneOptions, "password">> & { readonly password: string };
-  readonly server: Destination;
+  readonly options: Required<Omit<PhoneOptions, "device">> & Pick<PhoneOptions, "device">;
+  server: Destination;
   readonly endpoint: SipEndpoint;
   /** Every call of this phone that has not ended. */
   readonly calls = new Set<Call>();
@@ -79,8 +81,12 @@ export class Phone {
   }
   get contact(): string {
     const { host, port, protocol } = this.endpoint.transport;
-    const address = host.includes(":") ? `[${host}]` : host;
-    return `<sip:${this.options.user}@${address}:${port}${protocol === "TCP" ? ";transport=tcp" : ""}>`;
+    const address = `${host.includes(":") ? `[${host}]` : host}${port === 0 ? "" : `:${port}`}`;
+    return `<sip:${this.options.user}@${address}${protocol === "UDP" ? "" : `;transport=${protocol.toLowerCase()}`}>`;
+  }
+  get #outbound(): string {
+    const { device } = this.options;
+    return device === undefined ? "" : `;+sip.instance="<${device}>";reg-id=1`;
   }
   get disconnected(): boolean {
     return this.#tcpClosed;
@@ -116,8 +122,9 @@ export class Phone {
         ["To", this.nameAddr],
         ["Call-ID", registration.callId],
         ["CSeq", `${++registration.sequence} REGISTER`],
-        ["Contact", this.contact],
+        ["Contact", `${this.contact}${this.#outbound}`],
         ["Expires", String(expires)],
+        ...(this.#outbound === "" ? [] : [["Supported", "outbound"] as const]),
       ],
       body: "",
     });
@@ -219,6 +226,19 @@ export class Phone {
     return new Call({ endpoint, dialog, rtp, codecs, host: this.options.host, contact, onEnded });
   }
 
+  /** Loses its connection, as when a network goes away. Calls go on. */
+  disconnect(): void {
+    this.endpoint.transport.close();
+  }
+
+  /** Connects again, perhaps elsewhere; says nothing by itself. */
+  async reconnect(server = `${this.server.host}:${this.server.port}`): Promise<void> {
+    this.endpoint.transport.close();
+    this.server = destinationOf(server);
+    this.endpoint.transport = await openTransport(this.options, this.server, this);
+    this.#tcpClosed = false;
+  }
+
   /** Closes sockets at once; running calls are dropped as by a power cut. */
   close(): void {
     for (const call of this.calls) call.finish("us", "phone closed");
@@ -271,20 +291,55 @@ export async function createPhone(options: PhoneOptions): Promise<Phone> {
     password = "",
     displayName = options.user,
   } = options;
-  const at = options.server.lastIndexOf(":");
-  const server = { host: options.server.slice(0, at), port: Number(options.server.slice(at + 1)) };
-  const onMessage = (text: string) => {
-    phone.endpoint.receive(text);
-  };
-  const onClosed = () => {
-    phone.noteDisconnected();
-  };
-  const opened =
-    transport === "udp" ? await openUdp(host, onMessage) : await openTcp(host, server, onMessage, onClosed);
+  const server = destinationOf(options.server);
+  const ready: { phone?: Phone } = {};
+  const opened = await openTransport({ host, transport }, server, {
+    get endpoint() {
+      return ready.phone?.endpoint;
+    },
+    noteDisconnected() {
+      ready.phone?.noteDisconnected();
+    },
+  });
   const phone = new Phone(
     { ...options, host, transport, codecs, answer, password, displayName },
     server,
     opened,
   );
+  ready.phone = phone;
   return phone;
+}
+
+/** Whoever owns a transport. */
+interface Owner {
+  readonly endpoint: Pick<SipEndpoint, "receive"> | undefined;
+  noteDisconnected(): void;
+}
+
+function openTransport(
+  { host, transport }: Pick<Phone["options"], "host" | "transport">,
+  server: Destination,
+  owner: Owner,
+): Promise<SipTransport> {
+  const onMessage = (text: string) => {
+    owner.endpoint?.receive(text);
+  };
+  const onClosed = () => {
+    owner.noteDisconnected();
+  };
+  switch (transport) {
+    case "udp":
+      return openUdp(host, onMessage);
+    case "tcp":
+      return openTcp(host, server, onMessage, onClosed);
+    case "tls":
+      return openTls(host, server, onMessage, onClosed);
+    case "ws":
+      return openWs(server, onMessage, onClosed);
+  }
+}
+
+function destinationOf(server: string): Destination {
+  const at = server.lastIndexOf(":");
+  return { host: server.slice(0, at), port: Number(server.slice(at + 1)) };
 }

@@ -35,7 +35,8 @@ const REMEMBER = 2_000;
 
 /** Transactions of one phone: retransmission, matching, ACK to failures, and the same answer to a repeated request. */
 export class SipEndpoint {
-  readonly transport: SipTransport;
+  /** May be replaced: transactions live on over a new connection. */
+  transport: SipTransport;
   /** What was said, newest last: for the text of errors and for assertions. */
   readonly trace: string[] = [];
   /** Every message received that could not be read. */
@@ -175,7 +176,8 @@ export class SipEndpoint {
 
   #withVia(draft: NewRequest, branch: string): SipRequest {
     const { protocol, host, port } = this.transport;
-    const via = `SIP/2.0/${protocol} ${host.includes(":") ? `[${host}]` : host}:${port};branch=${branch};rport`;
+    const address = `${host.includes(":") ? `[${host}]` : host}${port === 0 ? "" : `:${port}`}`;
+    const via = `SIP/2.0/${protocol} ${address};branch=${branch};rport`;
     const { method, uri, body } = draft;
     return {
       kind: "request",

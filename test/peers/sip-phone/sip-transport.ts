@@ -1,11 +1,12 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { connect } from "node:net";
-import type { AddressInfo } from "node:net";
+import { connect, type AddressInfo, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { WebSocket } from "ws";
 
 /** Bytes to and from one SIP server. */
 export interface SipTransport {
-  readonly protocol: "UDP" | "TCP";
+  readonly protocol: "UDP" | "TCP" | "TLS" | "WS";
   /** Our own address, for Via and Contact. */
   readonly host: string;
   readonly port: number;
@@ -47,19 +48,66 @@ export async function openTcp(
 ): Promise<SipTransport> {
   const socket = connect({ host: server.host, port: server.port, localAddress: host, noDelay: true });
   await once(socket, "connect");
+  return overStream("TCP", host, socket, onMessage, onClosed);
+}
+
+/** The same over TLS; whose certificate it is does not matter here. */
+export async function openTls(
+  host: string,
+  server: { host: string; port: number },
+  onMessage: OnMessage,
+  onClosed: () => void = () => undefined,
+): Promise<SipTransport> {
+  const socket = connectTls({ host: server.host, port: server.port, rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  return overStream("TLS", host, socket, onMessage, onClosed);
+}
+
+function overStream(
+  protocol: "TCP" | "TLS",
+  host: string,
+  socket: Socket,
+  onMessage: OnMessage,
+  onClosed: () => void,
+): SipTransport {
   const { port } = socket.address() as AddressInfo;
-  const framing = sipFraming(onMessage);
   socket.on("error", () => undefined);
-  socket.on("data", framing);
+  socket.on("data", sipFraming(onMessage));
   socket.on("close", onClosed);
   return {
-    protocol: "TCP",
+    protocol,
     host,
     port,
     send(data) {
       socket.write(data);
     },
     close: once1(() => socket.destroy()),
+  };
+}
+
+/** SIP over WebSocket (RFC 7118): a message a frame, and a name that leads nowhere as our own address. */
+export async function openWs(
+  server: { host: string; port: number },
+  onMessage: OnMessage,
+  onClosed: () => void = () => undefined,
+): Promise<SipTransport> {
+  const socket = new WebSocket(`ws://${server.host}:${server.port}/sip`, "sip");
+  socket.on("error", () => undefined);
+  await once(socket, "open");
+  socket.on("message", (data: Buffer) => {
+    onMessage(data.toString("utf8"));
+  });
+  socket.on("close", onClosed);
+  return {
+    protocol: "WS",
+    host: "phone.invalid",
+    port: 0,
+    send(data) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(data);
+    },
+    close: once1(() => {
+      socket.terminate();
+    }),
   };
 }
 

@@ -1,0 +1,150 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { silent } from "#common/log.ts";
+import { applyProvision, parseProvision } from "#state/directory/directory.ts";
+import { listInstances } from "#state/instance/instance.ts";
+import { connect, type RedisConnection } from "#state/redis/connection.ts";
+import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
+import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { startScriptedMedia, type ScriptedMedia } from "./testing/scripted-media.ts";
+import { TEST_PROVISION } from "./testing/start-calls.ts";
+import { freeUdpPort, startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
+
+let redisServer: RedisServer;
+let redis: RedisConnection;
+let media: ScriptedMedia;
+let one: SignalingProcess;
+let two: SignalingProcess;
+const phones: Phone[] = [];
+
+beforeEach(async () => {
+  redisServer = await startRedis();
+  redis = connect(redisServer.url, { log: silent });
+  await applyProvision(redis, parseProvision(TEST_PROVISION));
+  media = await startScriptedMedia(redisServer.url);
+  // Ports of their own, so that a test says which process a client meets.
+  const start = async (name: string) => startSignalingProcess(name, redisServer.url, await freeUdpPort());
+  [one, two] = await Promise.all([start("one"), start("two")]);
+});
+afterEach(async () => {
+  for (const phone of phones.splice(0)) phone.close();
+  await Promise.all([one.kill(), two.kill()]);
+  await media.close();
+  redis.disconnect();
+  await redisServer.stop();
+});
+
+type Stream = "tcp" | "tls" | "ws";
+
+async function addressOf(process: SignalingProcess, transport: Stream | "udp"): Promise<string> {
+  const card = (await listInstances(redis)).find(({ instance }) => instance.startsWith(`${process.name}-`));
+  return card?.listeners[transport] ?? "";
+}
+
+async function registered(
+  user: "alice" | "bob",
+  process: SignalingProcess,
+  transport: Stream | "udp",
+): Promise<Phone> {
+  const phone = await createPhone({
+    server: await addressOf(process, transport),
+    domain: "crossband.test",
+    user,
+    password: `${user}-secret`,
+    transport,
+    ...(transport !== "udp" && transport !== "ws" && { device: "urn:uuid:00000000-0000-1000-8000-000a95a0e128" }),
+  });
+  phones.push(phone);
+  await phone.register();
+  return phone;
+}
+
+/** bob, over UDP at process two, calls alice, who answers. */
+async function talking(alice: Phone) {
+  const bob = await registered("bob", two, "udp");
+  const dialling = await bob.invite("alice");
+  const theirs = (await alice.incoming()).answer();
+  const call = await dialling.answered;
+  return { bob, call, theirs };
+}
+
+const comeBack = async (phone: Phone, process: SignalingProcess): Promise<void> => {
+  await phone.reconnect(await addressOf(process, phone.options.transport as Stream));
+  await phone.register();
+};
+
+describe.each<Stream>(["tcp", "tls", "ws"])("a client over %s that loses its connection during a call", (transport) => {
+  it("registers over another process, and the hang-up of the other side reaches it there", async () => {
+    const alice = await registered("alice", one, transport);
+    const { call, theirs } = await talking(alice);
+    alice.disconnect();
+    await comeBack(alice, two);
+    expect((await call.hangup(2_000)).status).toBe(200);
+    await expect.poll(() => theirs.ended, { timeout: 1_000 }).toBeDefined();
+  });
+
+  it("gets the hang-up that was waiting for it when it comes back", async () => {
+    const alice = await registered("alice", one, transport);
+    const { call, theirs } = await talking(alice);
+    alice.disconnect();
+    expect((await call.hangup(2_000)).status).toBe(200);
+    await expect.poll(() => metricOf(two, "crossband_sip_lost_flows_total", "awaited")).toBe(1);
+    await comeBack(alice, two);
+    await expect.poll(() => theirs.ended, { timeout: 1_000 }).toBeDefined();
+  });
+
+  it("does so too when its process was killed with -9", async () => {
+    const alice = await registered("alice", one, transport);
+    const { call, theirs } = await talking(alice);
+    await one.kill();
+    const hungUp = call.hangup(4_000);
+    await comeBack(alice, two);
+    expect((await hungUp).status).toBe(200);
+    await expect.poll(() => theirs.ended, { timeout: 2_000 }).toBeDefined();
+  });
+
+  it("hangs up itself over the new connection", async () => {
+    const alice = await registered("alice", one, transport);
+    const { call, theirs } = await talking(alice);
+    alice.disconnect();
+    await comeBack(alice, two);
+    expect((await theirs.hangup(2_000)).status).toBe(200);
+    await expect.poll(() => call.ended, { timeout: 1_000 }).toBeDefined();
+  });
+
+  it("is rung again for a call that rang when the connection broke, and answers it", async () => {
+    const alice = await registered("alice", one, transport);
+    const bob = await registered("bob", two, "udp");
+    const dialling = await bob.invite("alice");
+    const ringing = await alice.incoming();
+    await expect.poll(() => dialling.progress).toContain(180);
+    const repeats = alice.endpoint.repeats;
+    alice.disconnect();
+    await comeBack(alice, two);
+    // The very same bytes: the phone's transaction takes them for a repetition.
+    await expect.poll(() => alice.endpoint.repeats, { timeout: 1_000 }).toBe(repeats + 1);
+    ringing.answer();
+    const call = await dialling.answered;
+    expect((await call.hangup(2_000)).status).toBe(200);
+  });
+});
+
+describe("a caller over tcp that loses its connection", () => {
+  it("gets the answer to its call over the new one", async () => {
+    const bob = await registered("bob", two, "udp");
+    const alice = await registered("alice", one, "tcp");
+    const dialling = await alice.invite("bob");
+    const incoming = await bob.incoming();
+    await expect.poll(() => dialling.progress).toContain(180);
+    alice.disconnect();
+    await comeBack(alice, two);
+    incoming.answer();
+    const call = await dialling.answered;
+    expect((await call.hangup(2_000)).status).toBe(200);
+  });
+});
+
+async function metricOf(process: SignalingProcess, name: string, outcome: string): Promise<number> {
+  const card = (await listInstances(redis)).find(({ instance }) => instance.startsWith(`${process.name}-`));
+  const text = await (await fetch(`http://${card?.listeners["metrics"] ?? ""}/metrics`)).text();
+  return Number(new RegExp(`^${name}\\{outcome="${outcome}"\\} (\\d+)`, "m").exec(text)?.[1] ?? 0);
+}

@@ -1,0 +1,179 @@
+import type { Logger } from "#common/log.ts";
+import { parseAddress } from "#signaling/edge/message/address.ts";
+import { parseUri } from "#signaling/edge/message/uri.ts";
+import type { CallId, Flow, Registration } from "#signaling/sip-port/sip-port.ts";
+import type { CallRunner, Told } from "./call-runner.ts";
+import type { Draft, Follow, Outgoing } from "./draft.ts";
+import { isSame, moveLeg } from "./follow.ts";
+import { noteFollower } from "./followers.ts";
+import type { EdgeMetrics } from "./metrics.ts";
+import type { ClientTxn, LegRecord } from "./record.ts";
+import { transportFailed } from "./wake.ts";
+
+/** Where the clients of registrations are. */
+export interface Whereabouts {
+  /**
+   * The flows that a registered client may be reached by now, best first: that of the registration itself, then those of the
+   * same device (RFC 5626 §5.3). `contact` finds a client whose registration is not known by the contact it gave.
+   */
+  flowsOf(
+    registration: Registration | { readonly user: string; readonly contact: string },
+  ): Promise<readonly Flow[]>;
+  /** Notes or strikes legs, so that the next REGISTER of their user finds them. */
+  note(follow: Follow): Promise<void>;
+}
+
+export interface LostFlowsOptions {
+  readonly runner: Pick<CallRunner, "run">;
+  readonly whereabouts: Whereabouts;
+  readonly metrics: Pick<EdgeMetrics, "flow">;
+  readonly log: Logger;
+}
+
+/** A request to a device whose process has just died waits for it to come back for so long, in ms. */
+const RETURN_MS = 4_000;
+/** A datagram that was repeated for so long without an answer may go to a port that its translator has closed, in ms. */
+const SILENCE_MS = 1_400;
+
+/**
+ * What becomes of a request whose connection is gone. The registration says, in one read, whether its client is back already or
+ * has another flow. If not, a request in a dialog, and one that the client was seen to ring for, stays unanswered until the
+ * client registers again, or its transaction ends (timers B and F): then 408. Any other fails at once with 503, but for one
+ * whose process died under it: all of its clients are on their way back, so it waits a little.
+ */
+export class LostFlows {
+  private readonly options: LostFlowsOptions;
+
+  constructor(options: LostFlowsOptions) {
+    this.options = options;
+  }
+
+  /** A message could not be sent. */
+  async failed(call: CallId, message: Outgoing, ownerGone: boolean): Promise<void> {
+    const { txn } = message;
+    if (txn === undefined) return;
+    const registration = await this.registrationOf(call, txn);
+    const flow = registration && (await this.elsewhere(registration, message.flow));
+    if (flow) {
+      this.options.metrics.flow("moved");
+      await this.move(call, txn, flow);
+      return;
+    }
+    await this.options.runner.run({
+      call,
+      read: "cached",
+      decide: (draft) => {
+        const found = find(draft, txn);
+        if (found && registration && (isHeard(found.leg, found.txn) || ownerGone)) {
+          this.options.metrics.flow("awaited");
+          return waitFor(draft, found, isHeard(found.leg, found.txn));
+        }
+        this.options.metrics.flow("failed");
+        return found && fail(draft, found.number, txn);
+      },
+    });
+  }
+
+  /** A request over UDP stays unanswered: see `silentIn`. */
+  async silent(call: CallId, { txn, flow, ...client }: Silent): Promise<void> {
+    const next = await this.elsewhere(client, flow);
+    if (!next) return;
+    this.options.metrics.flow("moved");
+    await this.move(call, txn, next);
+  }
+
+  private async registrationOf(call: CallId, txn: string): Promise<Registration | undefined> {
+    let registration: Registration | undefined;
+    await this.options.runner.run({
+      call,
+      read: "cached",
+      decide(draft) {
+        registration = find(draft, txn)?.leg.registration;
+        return undefined;
+      },
+    });
+    return registration;
+  }
+
+  private async elsewhere(
+    client: Parameters<Whereabouts["flowsOf"]>[0],
+    lost: Flow,
+  ): Promise<Flow | undefined> {
+    try {
+      return (await this.options.whereabouts.flowsOf(client)).find((flow) => !isSame(flow, lost));
+    } catch (error) {
+      this.options.log.warn({ error: String(error) }, "registration not read");
+      return undefined;
+    }
+  }
+
+  private async move(call: CallId, txn: string, flow: Flow): Promise<void> {
+    await this.options.runner.run({
+      call,
+      read: "cached",
+      decide(draft) {
+        const found = find(draft, txn);
+        if (!found) return undefined;
+        moveLeg(draft, found.number, flow);
+        if (found.leg.registration) noteFollower(draft, found.number, found.leg.registration);
+        return undefined;
+      },
+    });
+  }
+}
+
+/** A request in a dialog that was repeated over UDP without an answer. */
+export interface Silent {
+  readonly txn: string;
+  readonly user: string;
+  readonly contact: string;
+  readonly flow: Flow;
+}
+
+/**
+ * The requests that a step has repeated over UDP to a client behind an address translator. When it has another port there by
+ * now, its registration knows (RFC 5626 §4.2): nothing else would say so before the request times out.
+ */
+export function silentIn(draft: Draft): Silent[] {
+  const list: Silent[] = [];
+  for (const { txn, flow, retransmission } of draft.outgoing) {
+    if (retransmission !== true || txn === undefined || flow.transport !== "udp") continue;
+    const found = find(draft, txn);
+    if (!found || !isHeard(found.leg, found.txn) || !("sinceMs" in found.txn.state)) continue;
+    const { target, remote = "" } = found.leg.dialog ?? {};
+    const user = parseAddress(remote)?.uri.user;
+    if (target === undefined || user === undefined || parseUri(target)?.host === flow.host) continue;
+    if (draft.context.nowMs - found.txn.state.sinceMs >= SILENCE_MS)
+      list.push({ txn, user, contact: target, flow });
+  }
+  return list;
+}
+
+interface Found {
+  readonly number: number;
+  readonly leg: LegRecord;
+  readonly txn: ClientTxn;
+}
+
+function find(draft: Draft, id: string): Found | undefined {
+  for (const [number, leg] of Object.entries(draft.record.legs)) {
+    const txn = leg.clients.find((client) => client.id === id);
+    if (txn) return { number: Number(number), leg, txn };
+  }
+  return undefined;
+}
+
+/** The peer has been in this dialog, or is known to have the request. */
+const isHeard = ({ dialog }: LegRecord, { state }: ClientTxn): boolean =>
+  dialog?.remoteTag !== undefined || state.name === "proceeding" || state.name === "cancelling";
+
+/** Leaves the request unanswered: one that nobody has heard of yet, for a short time only. */
+function waitFor(draft: Draft, { number, txn }: Found, heard: boolean): undefined {
+  if (heard || txn.patientUntilMs !== undefined) return;
+  draft.putClient(number, { ...txn, lost: true, patientUntilMs: draft.context.nowMs + RETURN_MS });
+}
+
+function fail(draft: Draft, number: number, txn: string): Told | undefined {
+  const event = transportFailed(draft, number, txn);
+  return event && { event };
+}
