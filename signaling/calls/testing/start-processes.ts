@@ -29,11 +29,13 @@ export async function startSignalingProcess(
   name: string,
   redisUrl: string,
   sipPort: number,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<SignalingProcess> {
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", PROGRAM, "signaling"], {
     env: {
       ...process.env, REDIS_URL: redisUrl, CROSSBAND_INSTANCE: name, CROSSBAND_SIP_PORT: String(sipPort), CROSSBAND_SIPS_PORT: "0",
       CROSSBAND_DRACHTIO_PORT: "0", CROSSBAND_HOST: "127.0.0.1", CROSSBAND_LOG: "info",
+      ...environment,
     },
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   }); // prettier-ignore

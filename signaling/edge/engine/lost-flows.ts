@@ -59,19 +59,20 @@ export class LostFlows {
       await this.move(call, txn, flow);
       return;
     }
+    let outcome: "awaited" | "failed" = "failed";
     await this.options.runner.run({
       call,
       read: "cached",
-      decide: (draft) => {
+      decide(draft) {
         const found = find(draft, txn);
-        if (found && registration && (isHeard(found.leg, found.txn) || ownerGone)) {
-          this.options.metrics.flow("awaited");
-          return waitFor(draft, found, isHeard(found.leg, found.txn));
-        }
-        this.options.metrics.flow("failed");
-        return found && fail(draft, found.number, txn);
+        const heard = found && isHeard(found.leg, found.txn);
+        outcome = found && registration && (heard || ownerGone) ? "awaited" : "failed";
+        if (!found || outcome === "failed") return found && fail(draft, found.number, txn);
+        if (!heard) waitFor(draft, found);
+        return undefined;
       },
     });
+    this.options.metrics.flow(outcome);
   }
 
   /** A request over UDP stays unanswered: see `silentIn`. */
@@ -167,9 +168,9 @@ function find(draft: Draft, id: string): Found | undefined {
 const isHeard = ({ dialog }: LegRecord, { state }: ClientTxn): boolean =>
   dialog?.remoteTag !== undefined || state.name === "proceeding" || state.name === "cancelling";
 
-/** Leaves the request unanswered: one that nobody has heard of yet, for a short time only. */
-function waitFor(draft: Draft, { number, txn }: Found, heard: boolean): undefined {
-  if (heard || txn.patientUntilMs !== undefined) return;
+/** Leaves a request that nobody has heard of unanswered, for a short time. */
+function waitFor(draft: Draft, { number, txn }: Found): void {
+  if (txn.patientUntilMs !== undefined) return;
   draft.putClient(number, { ...txn, lost: true, patientUntilMs: draft.context.nowMs + RETURN_MS });
 }
 
