@@ -74,7 +74,7 @@ async function talking(alice: Phone) {
 }
 
 const comeBack = async (phone: Phone, process: SignalingProcess): Promise<void> => {
-  await phone.reconnect(await addressOf(process, phone.options.transport as Stream));
+  await phone.reconnect(await addressOf(process, phone.options.transport));
   await phone.register();
 };
 
