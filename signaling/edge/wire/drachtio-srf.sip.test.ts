@@ -1,137 +1,29 @@
 import { once } from "node:events";
-import { createRequire } from "node:module";
 import { connect as connectTcp } from "node:net";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { configSchema } from "#common/config.ts";
-import { silent } from "#common/log.ts";
-import { announceInstance, INSTANCE_RENEW_MS, knownInstances } from "#state/instance/instance.ts";
-import { connect } from "#state/redis/connection.ts";
-import { openEdge, type Edge } from "#signaling/edge/open-edge.ts";
-import { openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
+import {
+  openApps,
+  startWireEdge,
+  type Dialog,
+  type Message,
+  type WireEdge,
+} from "#signaling/edge/testing/drachtio-app.ts";
+import { answerOf, openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
-import { deliverToClient, wireDelivery } from "./wire-delivery.ts";
-import { createWireServer, type WireServer } from "./wire-server.ts";
-
-/** The part of drachtio-srf that a usual application uses; its own typings refuse most of it. */
-interface Message {
-  method: string;
-  uri: string;
-  body: string;
-  status: number;
-  get(name: string): string;
-  on(event: string, listener: (message: Message) => void): void;
-  cancel(): void;
-}
-interface Answer {
-  send(status: number, options?: object): void;
-}
-interface Dialog {
-  on(event: string, listener: (request: Message, answer: Answer) => void): void;
-  destroy(): Promise<void>;
-  request(options: object): Promise<Message>;
-  sip: { localTag: string; remoteTag: string };
-}
-type Middleware = (request: Message, answer: Answer) => void;
-interface Srf {
-  connect(options: object): void;
-  disconnect(): void;
-  on(event: "connect" | "error", listener: (error: Error | null) => void): void;
-  on(event: string, listener: (...values: unknown[]) => void): void;
-  use(method: string, middleware: Middleware): void;
-  invite(middleware: Middleware): void;
-  options(middleware: Middleware): void;
-  createUAS(request: Message, answer: Answer, options: object): Promise<Dialog>;
-  createUAC(uri: string, options: object, progress?: object): Promise<Dialog>;
-  request(uri: string, options: object): Promise<Message>;
-}
-const Srf = createRequire(import.meta.url)("drachtio-srf") as new () => Srf;
 
 let redisServer: RedisServer;
-let one: Running;
+let one: WireEdge;
 let phone: UdpPhone;
-const apps = new Set<Srf>();
+const apps = openApps();
 
-interface Running {
-  edge: Edge;
-  wire: WireServer;
-  port: number;
-  drachtio: number;
-  close(): Promise<void>;
-}
-
-async function startEdgeWithWire(instance: string): Promise<Running> {
-  const redis = connect(redisServer.url, { log: silent });
-  const config = configSchema.parse({ sip: { port: 0, tlsPort: 0 }, drachtio: { port: 0 } });
-  const context = {
-    config,
-    instance,
-    redis,
-    log: silent,
-    secret: "test secret",
-    openBlocking: () => connect(redisServer.url, { log: silent, blocking: true }),
-  };
-  const edge: Edge = openEdge({
-    context,
-    onRpc: (request) => Promise.resolve(deliverToClient(wire, request)),
-  });
-  const wire: WireServer = createWireServer({
-    config,
-    port: edge.port,
-    instance,
-    log: silent,
-    peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
-  });
-  const card = { role: "edge", instance, pid: process.pid, listeners: {}, load: 0, draining: false } as const;
-  await announceInstance(redis, card);
-  const renewal = setInterval(() => void announceInstance(redis, card), INSTANCE_RENEW_MS);
-  const { udp } = await edge.listen();
-  const drachtio = await wire.listen();
-  return {
-    edge,
-    wire,
-    port: Number(udp.split(":")[1]),
-    drachtio: Number(drachtio.split(":")[1]),
-    async close() {
-      clearInterval(renewal);
-      await wire.close();
-      await edge.close();
-      redis.disconnect();
-    },
-  };
-}
-
-/** An application as its author writes it, attached, and its route (when it sets one up) known to the edge. */
-async function attach(
-  setUp?: (srf: Srf) => void,
-  to = one,
-  secret = "cymru",
-  count = setUp ? 1 : 0,
-): Promise<Srf> {
-  const srf = new Srf();
-  setUp?.(srf);
-  const routes = to.wire.routes + count;
-  const connected = new Promise<Error | null>((resolve) => {
-    srf.on("connect", resolve);
-    srf.on("error", () => undefined);
-  });
-  srf.connect({ host: "127.0.0.1", port: to.drachtio, secret, reconnect: { maxAttempts: 1 } });
-  const error = await connected;
-  if (error) throw error;
-  apps.add(srf);
-  await expect.poll(() => to.wire.routes).toBe(routes);
-  return srf;
-}
-
-function detach(srf: Srf): void {
-  if (apps.delete(srf)) srf.disconnect();
-}
-
-const request = (method: string, toTag: string, seq: number) =>
-  phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag });
+const request = (method: string, toTag: string, seq: number, body = "") =>
+  phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag, body });
+const answer = (got: Awaited<ReturnType<UdpPhone["next"]>>, status = 200, more: object = {}): string =>
+  answerOf(phone, got, status, more);
 
 beforeAll(async () => {
   redisServer = await startRedis();
-  one = await startEdgeWithWire("one");
+  one = await startWireEdge(redisServer.url, "one");
 });
 afterAll(async () => {
   await one.close();
@@ -142,14 +34,14 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   phone.close();
-  for (const srf of apps) detach(srf);
+  apps.detachAll();
   await expect.poll(() => one.wire.clients).toBe(0);
 });
 
 describe("a drachtio application that is called", () => {
   it("answers an INVITE with createUAS, and its dialog hears the BYE", async () => {
     let bye: Message | undefined;
-    await attach((srf) => {
+    await apps.attach(one, (srf) => {
       srf.invite((req, res) => {
         void srf.createUAS(req, res, { localSdp: SDP, headers: { "X-App": "yes" } }).then((dialog) => {
           dialog.on("destroy", (message) => {
@@ -170,7 +62,7 @@ describe("a drachtio application that is called", () => {
 
   it("hears the CANCEL of an INVITE it has not answered", async () => {
     let cancelled = false;
-    await attach((srf) => {
+    await apps.attach(one, (srf) => {
       srf.invite((req, res) => {
         req.on("cancel", () => {
           cancelled = true;
@@ -187,7 +79,7 @@ describe("a drachtio application that is called", () => {
 
   it("ends the call itself with destroy, and holds it with a re-INVITE", async () => {
     let dialog: Dialog | undefined;
-    await attach((srf) => {
+    await apps.attach(one, (srf) => {
       srf.invite((req, res) => {
         void srf.createUAS(req, res, { localSdp: SDP }).then((made) => {
           dialog = made;
@@ -213,7 +105,7 @@ describe("a drachtio application that is called", () => {
   });
 
   it("answers OPTIONS, and 503 is said for what it did not ask for", async () => {
-    await attach((srf) => {
+    await apps.attach(one, (srf) => {
       srf.options((_req, res) => {
         res.send(200, { headers: { "X-App": "options" } });
       });
@@ -227,7 +119,7 @@ describe("a drachtio application that is called", () => {
 
 describe("a drachtio application that calls", () => {
   it("sends a request outside a dialog and sees its response", async () => {
-    const srf = await attach();
+    const srf = await apps.attach(one);
     const sent = await srf.request(`sip:bob@127.0.0.1:${phone.port}`, {
       method: "OPTIONS",
       headers: { Subject: "hello" },
@@ -243,10 +135,10 @@ describe("a drachtio application that calls", () => {
   });
 
   it("makes a call with createUAC and ends it", async () => {
-    const srf = await attach();
+    const srf = await apps.attach(one);
     const making = srf.createUAC(`sip:bob@127.0.0.1:${phone.port}`, { localSdp: SDP });
     const invite = await phone.next("INVITE");
-    phone.send(one.port, answer(invite, 180, ""));
+    phone.send(one.port, answer(invite, 180));
     phone.send(one.port, answer(invite));
     const dialog = await making;
     expect((await phone.next("ACK")).cseq.seq).toBe(invite.cseq.seq);
@@ -256,7 +148,7 @@ describe("a drachtio application that calls", () => {
   });
 
   it("cancels an INVITE that rings", async () => {
-    const srf = await attach();
+    const srf = await apps.attach(one);
     let sent: Message | undefined;
     const making = srf.createUAC(
       `sip:bob@127.0.0.1:${phone.port}`,
@@ -264,11 +156,11 @@ describe("a drachtio application that calls", () => {
       { cbRequest: (_error: unknown, req: Message) => (sent = req) },
     );
     const invite = await phone.next("INVITE");
-    phone.send(one.port, answer(invite, 180, ""));
+    phone.send(one.port, answer(invite, 180));
     await expect.poll(() => sent).toBeDefined();
     sent?.cancel();
     phone.send(one.port, answer(await phone.next("CANCEL")));
-    phone.send(one.port, answer(invite, 487, ""));
+    phone.send(one.port, answer(invite, 487));
     await expect(making).rejects.toMatchObject({ status: 487 });
     await phone.next("ACK");
   });
@@ -277,7 +169,8 @@ describe("a drachtio application that calls", () => {
 describe("call records of applications", () => {
   it("tell of attempt, start and stop to one who asked for them", async () => {
     const told: string[] = [];
-    await attach(
+    await apps.attach(
+      one,
       (srf) => {
         srf.on("cdr:attempt", (source) => told.push(`attempt ${String(source)}`));
         srf.on("cdr:start", (source, _time, role) => told.push(`start ${String(source)} ${String(role)}`));
@@ -286,9 +179,7 @@ describe("call records of applications", () => {
           void srf.createUAS(req, res, { localSdp: SDP });
         });
       },
-      one,
-      "cymru",
-      4,
+      { routes: 4 },
     );
     phone.send(one.port, phone.invite());
     const ok = await phone.next(200);
@@ -310,7 +201,7 @@ describe("bad applications", () => {
     const socket = connectTcp(one.drachtio, "127.0.0.1");
     socket.write(bytes);
     await once(socket, "close");
-    await attach((srf) => {
+    await apps.attach(one, (srf) => {
       srf.options((_req, res) => {
         res.send(200);
       });
@@ -320,7 +211,7 @@ describe("bad applications", () => {
   });
 
   it("are told NOK when they name what does not exist", async () => {
-    const srf = await attach();
+    const srf = await apps.attach(one);
     const uri = "sip:placeholder";
     await expect(srf.request(uri, { method: "BYE", stackDialogId: "x|y" })).rejects.toThrow();
     await expect(srf.request(uri, { method: "BYE", stackDialogId: "none" })).rejects.toMatchObject({
@@ -339,31 +230,31 @@ describe("attachment", () => {
   });
 
   it("refuses a wrong secret", async () => {
-    await expect(attach(undefined, one, "wrong")).rejects.toThrow("failed to authenticate");
+    await expect(apps.attach(one, undefined, { secret: "wrong" })).rejects.toThrow("failed to authenticate");
   });
 
   it("gives the unanswered INVITE of an application that is gone to another one", async () => {
-    const first = await attach((srf) => {
+    const first = await apps.attach(one, (srf) => {
       srf.invite((_req, res) => {
         res.send(180);
       });
     });
     phone.send(one.port, phone.invite());
     await phone.next(180);
-    await attach((srf) => {
+    await apps.attach(one, (srf) => {
       srf.invite((_req, res) => {
         res.send(486);
       });
     });
-    detach(first);
+    apps.detach(first);
     expect((await phone.next(486)).cseq.method).toBe("INVITE");
   });
 
   it("hands the BYE of a call to the application that has it, whichever instance it arrives at", async () => {
-    const two = await startEdgeWithWire("two");
+    const two = await startWireEdge(redisServer.url, "two");
     try {
       let ended = false;
-      await attach((srf) => {
+      await apps.attach(one, (srf) => {
         srf.invite((req, res) => {
           void srf.createUAS(req, res, { localSdp: SDP }).then((dialog) => {
             dialog.on("destroy", () => {
@@ -384,16 +275,85 @@ describe("attachment", () => {
   });
 });
 
-/** The phone's response to a request of the edge. */
-function answer(
-  got: Awaited<ReturnType<UdpPhone["next"]>>,
-  status = 200,
-  body = got.method === "INVITE" ? SDP : "",
-): string {
-  const copied = ["Via", "From", "Call-ID", "CSeq"].flatMap((name) =>
-    got.headers(name).map((value) => `${name}: ${value}\r\n`),
-  );
-  const to = got.to.tag === undefined ? `${got.header("To") ?? ""};tag=bob` : (got.header("To") ?? "");
-  const type = body === "" ? "" : "Content-Type: application/sdp\r\n";
-  return `SIP/2.0 ${status} X\r\n${copied.join("")}To: ${to}\r\nContact: <sip:bob@127.0.0.1:${phone.port}>\r\n${type}Content-Length: ${body.length}\r\n\r\n${body}`;
-}
+describe("what the application hears of its INVITE's failure and redirection", () => {
+  it("answers a digest challenge with the credentials it was given, in the same dialog", async () => {
+    const srf = await apps.attach(one);
+    const making = srf.createUAC(`sip:bob@127.0.0.1:${phone.port}`, {
+      localSdp: SDP,
+      auth: { username: "alice", password: "secret" },
+    });
+    const first = await phone.next("INVITE");
+    phone.send(
+      one.port,
+      answer(first, 401, { headers: 'WWW-Authenticate: Digest realm="r", nonce="n"\r\n' }),
+    );
+    const second = await phone.next(({ method, cseq }) => method === "INVITE" && cseq.seq > first.cseq.seq);
+    expect(second.header("Authorization")).toContain('username="alice"');
+    expect(second.callId).toBe(first.callId);
+    expect(second.from.tag).toBe(first.from.tag);
+    expect(second.cseq.seq).toBe(first.cseq.seq + 1);
+    phone.send(one.port, answer(second));
+    const dialog = await making;
+    await phone.next(({ method, cseq }) => method === "ACK" && cseq.seq === second.cseq.seq);
+    const ended = dialog.destroy();
+    phone.send(one.port, answer(await phone.next("BYE")));
+    await ended;
+  });
+
+  it("follows a redirection", async () => {
+    const srf = await apps.attach(one);
+    const making = srf.createUAC(`sip:bob@127.0.0.1:${phone.port}`, { localSdp: SDP, followRedirects: true });
+    const first = await phone.next("INVITE");
+    phone.send(one.port, answer(first, 302).replace("Contact: <sip:bob@", "Contact: <sip:carol@"));
+    const second = await phone.next(({ uri }) => uri.startsWith("sip:carol@"));
+    phone.send(one.port, answer(second));
+    await making;
+  });
+
+  it("redirects a caller", async () => {
+    await apps.attach(one, (srf) => {
+      srf.invite((_req, res) => {
+        res.send(302, { headers: { Contact: "<sip:elsewhere@example.net>" } });
+      });
+    });
+    phone.send(one.port, phone.invite());
+    expect((await phone.next(302)).contacts[0]?.uriText).toBe("sip:elsewhere@example.net");
+  });
+
+  it("leaves the offer to the callee and sends the answer with its ACK", async () => {
+    const srf = await apps.attach(one);
+    const making = srf.createUAC(`sip:bob@127.0.0.1:${phone.port}`, {
+      localSdp: "",
+      noAck: true,
+    }) as unknown as Promise<{
+      sdp: string;
+      ack(sdp: string): Promise<Dialog>;
+    }>;
+    const invite = await phone.next("INVITE");
+    expect(invite.body).toBe("");
+    phone.send(one.port, answer(invite));
+    const offered = await making;
+    expect(offered.sdp).toBe(SDP);
+    await offered.ack(SDP);
+    const ack = await phone.next("ACK");
+    expect(ack.body).toBe(SDP);
+    expect(ack.contentType).toBe("application/sdp");
+  });
+
+  it("hears the answer in the caller's ACK when it made the offer itself", async () => {
+    let heard: string | undefined;
+    await apps.attach(one, (srf) => {
+      srf.invite((req, res) => {
+        void srf.createUAS(req, res, { localSdp: SDP }).then((dialog) => {
+          dialog.on("ack", (ack) => {
+            heard = ack.body;
+          });
+        });
+      });
+    });
+    phone.send(one.port, phone.request({ method: "INVITE", seq: 1, branch: `${phone.name}i` }));
+    const ok = await phone.next(200);
+    phone.send(one.port, request("ACK", ok.to.tag ?? "", 1, SDP));
+    await expect.poll(() => heard).toBe(SDP);
+  });
+});

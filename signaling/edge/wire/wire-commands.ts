@@ -1,5 +1,6 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { legIdOf, legOfTxn, newCallId, parseLegId } from "#signaling/edge/engine/ids.ts";
+import { parseAddress } from "#signaling/edge/message/address.ts";
 import { parseUri, type SipUri } from "#signaling/edge/message/uri.ts";
 import type { Flow, LegId, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
 import { appHeader, ownAddress, type AppMessage } from "./app-message.codec.ts";
@@ -121,6 +122,7 @@ export function createWireCommands(context: WireContext) {
       to,
       ...(flow ? { flow } : {}),
       ...partsOf(message),
+      ...contactIn(message),
     };
     const call = parseLegId(leg)?.call ?? "";
     if (isOurs(frame.hop === "" ? message.uri : frame.hop)) return "can not send request to myself";
@@ -245,6 +247,22 @@ function wantedLeg(message: AppMessage): LegId | undefined {
   return [appHeader(message, LEG_HEADER), tag, appHeader(message, "call-id")].find(
     (name) => name !== undefined && parseLegId(name),
   );
+}
+
+/**
+ * What is kept of the Contact of a new request: its user, and how long it is meant to be registered. Its address is the
+ * cluster's, or nobody could reach the application by it.
+ */
+function contactIn(message: AppMessage): { contactUser?: string; headers?: AppMessage["headers"] } {
+  const contact = parseAddress(appHeader(message, "contact") ?? "");
+  const expires = contact?.params.get("expires");
+  const user = contact?.uri.user;
+  const asked =
+    appHeader(message, "expires") === undefined && expires !== undefined && /^\d{1,10}$/.test(expires);
+  return {
+    ...(user !== undefined && /^[\w.+!~*'()%-]{1,128}$/.test(user) ? { contactUser: user } : {}),
+    ...(asked ? { headers: [...partsOf(message).headers, ["Expires", expires]] } : {}),
+  };
 }
 
 /** A body must say what it is; a session description is known by its first line. */
