@@ -7,13 +7,8 @@ import {
   putResource,
 } from "#state/directory/directory.ts";
 import type { Kind } from "#state/directory/directory.keys.ts";
-import {
-  agencySchema,
-  radioChannelSchema,
-  talkGroupSchema,
-  trunkSchema,
-  userSchema,
-} from "#state/directory/provision.ts";
+import { agencySchema, radioChannelSchema, talkGroupSchema, userSchema } from "#state/directory/provision.ts";
+import { trunkProblems, trunkSchema } from "#state/directory/trunk-schema.ts";
 import type { User } from "#state/directory/provision.ts";
 import { Refusal } from "../problem.ts";
 import type { App, RouteContext } from "./route-context.ts";
@@ -24,11 +19,12 @@ const userCardSchema = userSchema.omit({ password: true });
 const userPutSchema = userSchema.extend({ password: userSchema.shape.password.optional() });
 const trunkCardSchema = trunkSchema.extend({ password: z.literal("[secret]").optional() });
 
-const userCard = ({ id, agency, name, priority }: User): z.output<typeof userCardSchema> => ({
+const userCard = ({ id, agency, name, priority, number }: User): z.output<typeof userCardSchema> => ({
   id,
   agency,
   name,
   priority,
+  number,
 });
 
 /** `/v1/agencies`, `/v1/users`, …: provisioning, one resource at a time, for administrators. */
@@ -122,6 +118,11 @@ export function resourceRoutes(app: App, context: RouteContext): void {
       return trunk && maskTrunk(trunk);
     },
     async store(trunk) {
+      const errors = trunkProblems(trunk).map(({ path, message }) => ({
+        pointer: `/${path.join("/")}`,
+        detail: message,
+      }));
+      if (errors.length > 0) throw new Refusal(400, "the trunk is not in order", { errors });
       for (const [i, { to }] of trunk.inbound.entries())
         if (!(await getResource(redis, "talk-group", to))) await mustExist("user", to, `/inbound/${i}/to`);
       await putResource(redis, "trunk", trunk);

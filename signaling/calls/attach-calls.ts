@@ -12,7 +12,7 @@ import { createAuthenticator } from "./auth/authenticator.ts";
 import { createFailureLimit } from "./auth/failure-limit.ts";
 import { createCallControl } from "./call-control.ts";
 import { createCallRunner } from "./call/call-runner.ts";
-import { createCallDirectory } from "./directory.ts";
+import { createCallDirectory, type CallDirectory } from "./directory.ts";
 import { watchEndedLegs } from "./leg-ended.ts";
 import { createMediaClient } from "./media/media-client.ts";
 import { createPlacement } from "./media/place.ts";
@@ -23,6 +23,7 @@ import { resourceOf } from "./subscription/event-package.ts";
 import { createPublish } from "./subscription/publish.ts";
 import { createResources } from "./subscription/resources.ts";
 import { createSubscriptions } from "./subscription/subscriptions.ts";
+import { openTrunks } from "./trunk/open-trunks.ts";
 import { createRegistrar } from "./registrar/registrar.ts";
 
 export interface AttachOptions {
@@ -47,12 +48,19 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   const clock = systemClock;
   const metrics = createCallMetrics(registry);
   const cache = openDirectoryCache(redis, context.openBlocking());
-  const directory = createCallDirectory({
-    redis, cache, clock, domain: config.sip.domain, addresses: addressesOf(context), emergencyGroup: config.sip.emergencyGroup,
+  const trunkParts = openTrunks({
+    context, clock, port, registry, cache,
+    bindings: (user) => fetchBindings(redis, user),
+    directory: () => directory,
+    ringMs: config.sip.ringSeconds * 1_000,
+  }); // prettier-ignore
+  const { book, slots, trunks, duties } = trunkParts;
+  const directory: CallDirectory = createCallDirectory({
+    redis, cache, clock, trunks: async () => (await book.trunks()).map(({ trunk }) => trunk), domain: config.sip.domain, addresses: addressesOf(context), emergencyGroup: config.sip.emergencyGroup,
   }); // prettier-ignore
   const bindings = (user: string) => fetchBindings(redis, user);
   const authenticator = createAuthenticator({
-    secret, clock, bindings, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite, firstDigest: config.sip.firstDigest, md5OnlyAgents: config.sip.md5OnlyAgents,
+    secret, clock, bindings, trunkPassword: async (username) => (await trunks.byUsername(username))?.trunk.password, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite, firstDigest: config.sip.firstDigest, md5OnlyAgents: config.sip.md5OnlyAgents,
   }); // prettier-ignore
   const media = createMediaClient(rpc, createPlacement(redis, clock), log);
   const notes = openChangeNotes(redis, log);
@@ -72,9 +80,9 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   const subscriptions = createSubscriptions({
     redis, clock, log, metrics, port, ...limits, resources: createResources({ redis, clock, directory, bindings, port }),
   }); // prettier-ignore
-  const runner = createCallRunner({ clock, log, metrics, media, port, watch, unbind });
+  const runner = createCallRunner({ clock, log, metrics, media, port, watch, unbind, trunks: slots });
   const handler = createCallControl({
-    log, clock, metrics, directory, authenticator, runner, bindings,
+    log, clock, metrics, directory, authenticator, runner, bindings, trunks, duties,
     registrar: createRegistrar({ redis, port, log, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, changed: registrationChanged }),
     subscriptions, watch, publish: createPublish({ redis, note: (resource) => { notes.note(resource); }, ...limits }),
     messages: createMessageRelay({ runner, metrics, bindings, membersOf: (group) => directory.membersOf(group), maxMessageBytes: config.sip.maxMessageBytes }),
@@ -82,9 +90,11 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   }); // prettier-ignore
   let unwatch: (() => void) | undefined;
   let endFeed: (() => void) | undefined;
+  let unwatchTrunks: (() => void) | undefined;
   return {
     handler,
     watch() {
+      unwatchTrunks ??= trunkParts.watch();
       endFeed ??= startChangeFeed({
         redis, reader: context.openBlocking(), instance: context.instance, log,
         busy: () => notes.watchesAny, changed: (resource) => subscriptions.changed(resource),
@@ -101,6 +111,8 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
       endFeed?.();
       notes.close();
       watch.close();
+      unwatchTrunks?.();
+      unwatchTrunks = undefined;
       cache.close();
     },
   };

@@ -2,7 +2,7 @@ import type { Clock } from "#common/clock.ts";
 import type { Logger } from "#common/log.ts";
 import type { Binding } from "#state/registration/binding.ts";
 import type { SipEvent, SipHandler, Step } from "#signaling/sip-port/sip-port.ts";
-import type { Authenticator } from "./auth/authenticator.ts";
+import type { Authenticator, Known } from "./auth/authenticator.ts";
 import { admitInvite } from "./call/admit-invite.ts";
 import type { CallRunner } from "./call/call-runner.ts";
 import { callEventOf } from "./call/to-event.ts";
@@ -16,6 +16,10 @@ import type { createPublish } from "./subscription/publish.ts";
 import { TOLD_TIMER, type CallWatch } from "./subscription/call-watch.ts";
 import { isSubscriptionTimer, type Subscriptions } from "./subscription/subscriptions.ts";
 import { findTarget } from "./routing/target.ts";
+import { isTrunkDuty } from "./trunk/duty-id.ts";
+import type { OpenTrunk } from "./trunk/trunk-book.ts";
+import type { TrunkDuties } from "./trunk/trunk-duties.ts";
+import type { Trunks } from "./trunk/trunks.ts";
 
 export interface CallControlOptions {
   readonly log: Logger;
@@ -30,6 +34,8 @@ export interface CallControlOptions {
   readonly watch: Pick<CallWatch, "tell">;
   readonly runner: CallRunner;
   readonly bindings: (user: string) => Promise<readonly Binding[]>;
+  readonly trunks: Trunks;
+  readonly duties: Pick<TrunkDuties, "onEvent" | "onTimer">;
   readonly ringMs: number;
 }
 
@@ -37,8 +43,20 @@ type Request = Extract<SipEvent, { type: "request" }>;
 
 /** Call control: what every SIP event means. It keeps nothing between two events. */
 export function createCallControl(options: CallControlOptions): SipHandler {
-  const { log, clock, metrics, directory, authenticator, registrar, messages, runner, bindings, ringMs } =
-    options;
+  const {
+    log,
+    clock,
+    metrics,
+    directory,
+    authenticator,
+    registrar,
+    messages,
+    runner,
+    bindings,
+    trunks,
+    duties,
+    ringMs,
+  } = options;
 
   const refuse = (step: Step, { txn, message }: Request, status: number, headers: HeaderList = []): void => {
     step.command({ type: "reply", txn, status, headers });
@@ -50,6 +68,13 @@ export function createCallControl(options: CallControlOptions): SipHandler {
   /** A request outside a dialog that somebody must answer for: who asks, and for whom. */
   const admit = async (request: Request, own: OwnHosts, step: Step): Promise<void> => {
     const { message, source } = request;
+    // A user who calls from the address of a trunk is told by the registration, or by a password.
+    const trunk = await trunks.at(request);
+    const registered = trunk && (await authenticator.registered(message, source, own));
+    if (trunk && !registered && message.header("proxy-authorization") === undefined) {
+      await admitFromTrunk(request, trunk, own, step);
+      return;
+    }
     const identity = await authenticator.identify(message, source, own);
     if (identity.outcome === "refused") {
       step.after(() => {
@@ -58,10 +83,39 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       refuse(step, request, identity.status, identity.headers);
       return;
     }
+    if (identity.outcome === "trunk") {
+      const proved = await trunks.byUsername(identity.username);
+      if (proved) await admitFromTrunk(request, proved, own, step);
+      else refuse(step, request, 403);
+      return;
+    }
     step.after(() => {
       metrics.authentication(identity.by === "digest" ? "ok" : "by-registration");
     });
-    const { user, binding } = identity;
+    await admitUser(request, identity, own, step);
+  };
+
+  const admitFromTrunk = async (
+    request: Request,
+    trunk: OpenTrunk,
+    own: OwnHosts,
+    step: Step,
+  ): Promise<void> => {
+    step.after(() => {
+      metrics.authentication("trunk");
+    });
+    const admitted = await trunks.admit(request, trunk, own, step.callId);
+    if ("start" in admitted) runner.start(step, admitted.start);
+    else refuse(step, request, admitted.status, admitted.headers);
+  };
+
+  const admitUser = async (
+    request: Request,
+    { user, binding }: Known,
+    own: OwnHosts,
+    step: Step,
+  ): Promise<void> => {
+    const { message } = request;
     const target = await findTarget(addresseeOf(message.requestUri, own), directory);
     if (message.method === "MESSAGE") {
       await messages(request, user, target, own.domain, step);
@@ -76,6 +130,7 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       return;
     }
     const reached = target.kind === "user" ? await bindings(target.user.id) : [];
+    const routes = target.kind === "outside" ? await trunks.routes(target.dialled, user, message) : undefined;
     const { callId: call } = step;
     const admitted = admitInvite({
       call,
@@ -83,6 +138,7 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       user,
       target,
       bindings: reached,
+      ...(routes && { routes }),
       domain: own.domain,
       ringMs,
       atMs: clock.now(),
@@ -124,12 +180,19 @@ export function createCallControl(options: CallControlOptions): SipHandler {
 
   return {
     async onEvent(event, step) {
+      if (isTrunkDuty(step.callId)) {
+        await duties.onEvent(event, step);
+        return;
+      }
       if (event.type !== "request") {
         if (event.type === "response" && event.method === "NOTIFY") {
           await options.subscriptions.answered(event, step);
           return;
         }
-        const callEvent = callEventOf(event, clock.now());
+        let callEvent = callEventOf(event, clock.now());
+        const challenged = event.type === "response" && (event.status === 401 || event.status === 407);
+        if (challenged && callEvent?.type === "response")
+          callEvent = await trunks.authorize(event, step, callEvent);
         if (callEvent) await runner.advance(step, callEvent);
         return;
       }
@@ -145,10 +208,12 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       }
     },
     onTimer(timer, step) {
+      if (isTrunkDuty(step.callId)) return duties.onTimer(step);
       if (isSubscriptionTimer(timer)) return options.subscriptions.onTimer(timer, step);
       if (timer === TOLD_TIMER) return options.watch.tell(step);
       return runner.advance(step, { type: "timer", timer, atMs: clock.now() });
     },
-    recover: (step) => runner.repeat(step),
+    // What a duty has under way is a request, and the edge has sent it again.
+    recover: (step) => (isTrunkDuty(step.callId) ? Promise.resolve() : runner.repeat(step)),
   };
 }

@@ -18,6 +18,8 @@ export interface CallDirectoryOptions {
   readonly redis: RedisConnection;
   readonly cache: Pick<DirectoryCache, "get">;
   readonly clock: Pick<Clock, "now">;
+  /** Trunks in use. */
+  readonly trunks: () => Promise<readonly Trunk[]>;
   readonly domain: string;
   /** Hosts that clients reach us at, besides the domain. */
   readonly addresses: ReadonlySet<string>;
@@ -29,6 +31,7 @@ export function createCallDirectory({
   redis,
   cache,
   clock,
+  trunks,
   domain,
   addresses,
   emergencyGroup,
@@ -37,7 +40,6 @@ export function createCallDirectory({
     domain: await getDomain(redis, domain),
     addresses,
   }));
-  const trunks = remember(clock, (): Promise<readonly Trunk[]> => listResources(redis, "trunk"));
   const users = remember(clock, (): Promise<readonly User[]> => listResources(redis, "user"));
   return {
     own,

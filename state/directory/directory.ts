@@ -81,6 +81,13 @@ export async function putResource<K extends Kind>(
   await redis.publish(directoryChannel, `${kind}:${resource.id}`);
 }
 
+/** Takes a resource away. What others say of it by name then names nothing. */
+export async function removeResource(redis: RedisConnection, kind: Kind, id: string): Promise<void> {
+  await redis.srem(resourceIndex(kind), id);
+  await redis.del(resourceKey(kind, id));
+  await redis.publish(directoryChannel, `${kind}:${id}`);
+}
+
 export async function getResource<K extends Kind>(
   redis: RedisConnection,
   kind: K,
@@ -107,17 +114,27 @@ export const getDomain = async (redis: RedisConnection, fallback: string): Promi
 /** A read-through cache of the directory for the path of a call. Changes reach it at once, or within CACHE_MS. */
 export interface DirectoryCache {
   get<K extends Kind>(kind: K, id: string): Promise<Resources[K] | undefined>;
+  /** Calls back when a resource of a kind has changed. */
+  onChange(kind: Kind, changed: () => void): void;
   close(): void;
 }
 
 /** @param subscriber a connection of its own, opened for blocking use; closed by `close()` */
 export function openDirectoryCache(redis: RedisConnection, subscriber: RedisConnection): DirectoryCache {
   const cache = new LRUCache<string, { value: unknown }>({ max: CACHE_ENTRIES, ttl: CACHE_MS });
+  const listeners: { readonly kind: Kind; readonly changed: () => void }[] = [];
   subscriber.on("message", (_channel: string, changed: string) => {
     cache.delete(changed);
+    for (const listener of listeners) if (changed.startsWith(`${listener.kind}:`)) listener.changed();
   });
   // A failed subscription only means that changes are seen after CACHE_MS.
-  subscriber.subscribe(directoryChannel).catch(() => undefined);
+  subscriber.subscribe(directoryChannel).then(
+    // What changed before was not heard.
+    () => {
+      for (const { changed } of listeners) changed();
+    },
+    () => undefined,
+  );
   return {
     async get<K extends Kind>(kind: K, id: string) {
       const key = `${kind}:${id}`;
@@ -126,6 +143,9 @@ export function openDirectoryCache(redis: RedisConnection, subscriber: RedisConn
       const value = await getResource(redis, kind, id);
       cache.set(key, { value });
       return value;
+    },
+    onChange(kind, changed) {
+      listeners.push({ kind, changed });
     },
     close() {
       subscriber.disconnect();

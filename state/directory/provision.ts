@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { trunkProblems, trunkSchema } from "./trunk-schema.ts";
 
 const id = z
   .string()
@@ -16,6 +17,8 @@ export const userSchema = z.strictObject({
   password: z.string().min(1).max(200),
   /** 0 lowest to 10 highest; a higher one takes the floor from a lower one. */
   priority: z.number().int().min(0).max(10).default(5),
+  /** Shown to those who are called outside. */
+  number: e164.optional(),
 });
 
 export const talkGroupSchema = z.strictObject({
@@ -45,14 +48,6 @@ export const radioChannelSchema = z.strictObject({
   /** Where it sends; frames from other addresses are dropped. */
   remote: hostPort,
   priority: z.number().int().min(0).max(10).default(5),
-});
-
-export const trunkSchema = z.strictObject({
-  id,
-  peers: z.array(hostPort).min(1),
-  username: z.string().optional(),
-  password: z.string().optional(),
-  inbound: z.array(z.strictObject({ did: e164, to: id })).default([]),
 });
 
 /** One provisioning file: `crossband apply -f`, `CROSSBAND_PROVISION`, and the same shapes in the API. */
@@ -120,6 +115,12 @@ export const provisionSchema = z
       refer(["radioChannels", i, "talkGroup"], channel.talkGroup, groups, "talk group");
     });
     file.trunks.forEach((trunk, i) => {
+      for (const { path, message } of trunkProblems(trunk))
+        context.addIssue({ code: "custom", path: ["trunks", i, ...path], message });
+      trunk.allow.forEach((one, j) => {
+        if (one !== "*")
+          refer(["trunks", i, "allow", j], one, new Set([...users, ...agencies]), "user or agency");
+      });
       trunk.inbound.forEach((entry, j) => {
         refer(
           ["trunks", i, "inbound", j, "to"],
@@ -134,7 +135,7 @@ export const provisionSchema = z
 export type Agency = z.infer<typeof agencySchema>;
 export type TalkGroup = z.infer<typeof talkGroupSchema>;
 export type RadioChannel = z.infer<typeof radioChannelSchema>;
-export type Trunk = z.infer<typeof trunkSchema>;
+export type { Trunk } from "./trunk-schema.ts";
 export type Provision = z.infer<typeof provisionSchema>;
 
 /** A user as stored: the password only as what digest authentication needs (RFC 8760, RFC 7616 §3.4.2). */
@@ -143,6 +144,8 @@ export interface User {
   readonly agency: string;
   readonly name: string;
   readonly priority: number;
+  /** Shown to those who are called outside, E.164. */
+  readonly number?: string | undefined;
   /** Hex H(user:realm:password) by algorithm, with the domain as realm. */
   readonly ha1: { readonly md5: string; readonly sha256: string };
 }

@@ -32,6 +32,7 @@ const bindingAt = (flow: Flow): Binding => ({
 const authenticator = (bound: Flow[] = [], challengeInvite: "unregistered" | "always" = "unregistered") =>
   createAuthenticator({
     secret: "s", clock, limit: createFailureLimit(clock), challengeInvite, firstDigest: "SHA-256", md5OnlyAgents: ["baresip v1.0"],
+    trunkPassword: (name) => Promise.resolve(name === "carrier" ? "carrier-secret" : undefined),
     user: (id) => Promise.resolve(id === "alice" ? alice : undefined),
     bindings: () => Promise.resolve(bound.map(bindingAt)),
   }); // prettier-ignore
@@ -162,6 +163,7 @@ describe("who is calling", () => {
       challengeInvite: "always",
       firstDigest: "SHA-256",
       md5OnlyAgents: ["baresip v1.0"],
+      trunkPassword: () => Promise.resolve(undefined),
       user: () => Promise.resolve(alice),
       bindings: () => Promise.resolve([]),
     });

@@ -1,4 +1,5 @@
 import type { Clock } from "#common/clock.ts";
+import { digestHashes } from "#state/directory/directory.ts";
 import type { User } from "#state/directory/provision.ts";
 import type { Binding } from "#state/registration/binding.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
@@ -9,14 +10,20 @@ import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { algorithms, challenges, credentialsFor, verifyDigest, type Algorithm } from "./digest.ts";
 import type { FailureLimit } from "./failure-limit.ts";
 
+/** A user who has been identified. */
+export interface Known {
+  readonly outcome: "known";
+  readonly user: User;
+  readonly by: "digest" | "registration";
+  /** Key of the caller's registration when it came over this very connection. */
+  readonly binding?: string;
+}
+
+/** Who calls: a user, or the trunk whose account was proved. */
+export type CallerIdentity = Identity | { readonly outcome: "trunk"; readonly username: string };
+
 export type Identity =
-  | {
-      readonly outcome: "known";
-      readonly user: User;
-      readonly by: "digest" | "registration";
-      /** Key of the caller's registration when it came over this very connection. */
-      readonly binding?: string;
-    }
+  | Known
   | {
       readonly outcome: "refused";
       readonly cause: "no-credentials" | "stale" | "wrong" | "malformed" | "limit";
@@ -30,6 +37,8 @@ export interface AuthenticatorOptions {
   readonly limit: FailureLimit;
   readonly user: (id: string) => Promise<User | undefined>;
   readonly bindings: (user: string) => Promise<readonly Binding[]>;
+  /** Password of a trunk's account, by its username. */
+  readonly trunkPassword: (username: string) => Promise<string | undefined>;
   readonly challengeInvite: "unregistered" | "always";
   /** The challenge on top: the one that clients take which read no further (RFC 8760 §2.4). */
   readonly firstDigest: Algorithm;
@@ -44,7 +53,9 @@ export interface Authenticator {
    * Who a caller is. One whose registration came over this very flow is taken at its word (unless `challengeInvite` is
    * "always"); everyone else is asked with 407, as towards a caller we stand in the path of the callee (§22.3).
    */
-  identify(message: SipMessage, source: Flow, own: OwnHosts): Promise<Identity>;
+  identify(message: SipMessage, source: Flow, own: OwnHosts): Promise<CallerIdentity>;
+  /** The user whose registration came over this very flow, when From names that user and no password is offered. */
+  registered(message: SipMessage, source: Flow, own: OwnHosts): Promise<Known | undefined>;
 }
 
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
@@ -58,7 +69,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     source: Flow,
     own: OwnHosts,
     proxy: boolean,
-  ): Promise<Identity> => {
+  ): Promise<CallerIdentity> => {
     const now = clock.now();
     const status = proxy ? 407 : 401;
     // Browsers run SIP.js, which of several challenges sees the last alone, and knows no other than MD5.
@@ -82,29 +93,39 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       return { outcome: "refused", cause: "limit", status: 503, headers: [["Retry-After", String(waitS)]] };
     const user = await options.user(username);
     const sound = sameResource(credentials.uri, message, own);
-    const verdict = verifyDigest(credentials, message.method, user?.ha1, secret, now);
+    const password = user || !proxy ? undefined : await options.trunkPassword(username);
+    const ha1 = password === undefined ? user?.ha1 : digestHashes(username, own.domain, password);
+    const verdict = verifyDigest(credentials, message.method, ha1, secret, now);
     if (verdict === "stale") return ask("stale");
-    if (verdict === "wrong" || !sound || !user) {
+    if (verdict === "wrong" || !sound || !ha1) {
       limit.fail(source.host, username);
       return ask("wrong");
     }
     limit.succeed(source.host, username);
-    return { outcome: "known", user, by: "digest" };
+    return user ? { outcome: "known", user, by: "digest" } : { outcome: "trunk", username };
+  };
+
+  const registered: Authenticator["registered"] = async (message, source, own) => {
+    if (message.header("proxy-authorization") !== undefined) return undefined;
+    const from = addresseeOf(message.from.uri, own);
+    const user = from.kind === "name" ? await options.user(from.name) : undefined;
+    const binding = user && (await overFlow(user.id, source));
+    return user && binding && { outcome: "known", user, by: "registration", binding: binding.key };
   };
 
   return {
-    prove: (message, source, own) => check(message, source, own, false),
+    registered,
+    async prove(message, source, own) {
+      const identity = await check(message, source, own, false);
+      if (identity.outcome === "trunk") throw new Error("a trunk cannot register");
+      return identity;
+    },
     async identify(message, source, own) {
-      const from = addresseeOf(message.from.uri, own);
-      const trusting =
-        options.challengeInvite === "unregistered" && message.header("proxy-authorization") === undefined;
-      if (trusting && from.kind === "name") {
-        const user = await options.user(from.name);
-        const binding = user && (await overFlow(user.id, source));
-        if (user && binding) return { outcome: "known", user, by: "registration", binding: binding.key };
-      }
+      const known =
+        options.challengeInvite === "unregistered" ? await registered(message, source, own) : undefined;
+      if (known) return known;
       const identity = await check(message, source, own, true);
-      if (identity.outcome === "refused" || source.connection === undefined) return identity;
+      if (identity.outcome !== "known" || source.connection === undefined) return identity;
       const binding = await overFlow(identity.user.id, source);
       return { ...identity, ...(binding && { binding: binding.key }) };
     },

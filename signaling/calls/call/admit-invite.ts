@@ -5,6 +5,7 @@ import type { Binding } from "#state/registration/binding.ts";
 import { isSameFlow } from "#signaling/calls/auth/authenticator.ts";
 import type { HeaderList } from "#signaling/calls/capabilities.ts";
 import { destinationOf } from "#signaling/calls/destinations.ts";
+import type { Routes } from "#signaling/calls/trunk/trunk-routes.ts";
 import type { Target } from "#signaling/calls/routing/target.ts";
 import { mayJoin } from "#state/directory/may-join.ts";
 import { formatAddress } from "#signaling/edge/message/address.ts";
@@ -22,13 +23,25 @@ type Request = Extract<SipEvent, { type: "request" }>;
 export interface Admission {
   readonly call: string;
   readonly request: Request;
-  readonly user: User;
+  readonly user: Pick<User, "id" | "agency" | "name" | "priority">;
   readonly target: Target;
   /** Where the called user is reached; empty for a group. */
   readonly bindings: readonly Binding[];
+  /** Where a number outside is reached. */
+  readonly routes?: Routes;
+  /** Set for a caller from outside, in whose name `user` then stands. */
+  readonly outside?: OutsideInvite;
   readonly domain: string;
   readonly ringMs: number;
   readonly atMs: number;
+}
+
+/** How a call came in over a trunk. */
+export interface OutsideInvite {
+  readonly trunk: string;
+  /** name-addr of the caller for the callee. */
+  readonly from: string;
+  readonly anchored: boolean;
 }
 
 export type Admitted =
@@ -53,6 +66,8 @@ export function admitInvite({
   user,
   target,
   bindings,
+  routes,
+  outside,
   domain,
   ringMs,
   atMs,
@@ -67,13 +82,14 @@ export function admitInvite({
     priority: user.priority,
   };
   const reliable = message.supports("100rel");
-  const invite = { leg, txn, caller, webrtc, sdp, reliable, atMs };
+  const invite = { leg, txn, caller, webrtc, sdp, reliable, atMs, ...(outside && { trunk: outside.trunk }) };
   switch (target.kind) {
     case "unknown":
       return refuse(404);
     case "group": {
       const { group } = target;
-      if (!mayJoin(user, group)) return refuse(403, "not a member of the talk group");
+      // A number that leads to the group admits whoever calls it.
+      if (!outside && !mayJoin(user, group)) return refuse(403, "not a member of the talk group");
       return { start: startGroupCall(call, { ...invite, type: "group-invite", policy: policyOf(group) }) };
     }
     case "user": {
@@ -81,7 +97,7 @@ export function admitInvite({
       const destinations = bindings.filter(({ flow }) => !isSameFlow(flow, source)).map(destinationOf);
       if (destinations.length === 0) return refuse(480, "not registered");
       const callee = { id: target.user.id, name: target.user.name, priority: target.user.priority };
-      const from = addressOf(user, domain);
+      const from = outside?.from ?? addressOf(user, domain);
       const to = addressOf(target.user, domain);
       return {
         start: startUserCall(call, {
@@ -92,8 +108,23 @@ export function admitInvite({
           to,
           destinations,
           ringMs,
+          ...(outside?.anchored && { anchored: true }),
         }),
       };
+    }
+    case "outside": {
+      // Trunks are not joined through us: what comes in over one does not leave over another.
+      if (!routes || outside) return refuse(404);
+      if ("status" in routes) return refuse(routes.status, routes.reason);
+      const { number, hops, anchored } = routes;
+      const to = formatAddress(formatUri({ scheme: "sip", user: number, host: domain }));
+      const callee = { id: number, name: number, priority: 0 };
+      const addresses = { from: addressOf(user, domain), to };
+      return {
+        start: startUserCall(call, {
+          ...invite, ...addresses, type: "user-invite", callee, destinations: hops, inTurn: true, ringMs, ...(anchored && { anchored }),
+        }),
+      }; // prettier-ignore
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { GroupPolicy, LegAnswer, Member } from "#common/media-control.ts";
-import type { Flow, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type { Flow, Headers, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
 import type { Refusal } from "./effect.ts";
 
 interface At {
@@ -18,6 +18,8 @@ interface Invite extends At {
   readonly sdp: string | undefined;
   /** The caller can acknowledge provisional responses (RFC 3262). */
   readonly reliable?: boolean;
+  /** The trunk that the call came in by. */
+  readonly trunk?: string;
 }
 
 export interface GroupInvite extends Invite {
@@ -33,6 +35,23 @@ export interface Destination {
   /** Names the registration, so that a dead one can be forgotten. */
   readonly key: string;
   readonly expiresAtMs: number;
+  /** Set for a place outside, reached over a trunk. */
+  readonly trunk?: TrunkHop;
+}
+
+/** How a call leaves over one address of a trunk's peer. */
+export interface TrunkHop {
+  /** The trunk, and its peer as provisioning writes it. */
+  readonly id: string;
+  readonly peer: string;
+  /** name-addr of both ends as the carrier is to see them. */
+  readonly from: string;
+  readonly to: string;
+  readonly headers: Headers;
+  /** Answers after which the next place is tried. */
+  readonly failoverOn: readonly (number | "4xx" | "5xx" | "6xx")[];
+  /** How long it may say nothing at all. */
+  readonly patienceMs: number;
 }
 
 export interface UserInvite extends Invite {
@@ -42,6 +61,10 @@ export interface UserInvite extends Invite {
   readonly from: string;
   readonly to: string;
   readonly destinations: readonly Destination[];
+  /** Destinations are tried one after the other, not at once. */
+  readonly inTurn?: true;
+  /** Audio goes through the media tier although both sides are telephones. */
+  readonly anchored?: boolean;
   readonly ringMs: number;
 }
 
@@ -89,7 +112,13 @@ export type CallEvent = At &
         readonly sdp: string | undefined;
         /** A provisional response that waits for its PRACK. */
         readonly reliable?: Acknowledgeable;
+        /** The header that answers the challenge of a trunk. */
+        readonly authorization?: readonly [name: string, value: string];
+        /** How long the peer wants to be left alone, in s. */
+        readonly retryAfterS?: number;
       }
+    /** What the limits of a trunk say to a call that is to leave by it. */
+    | { readonly type: "claimed"; readonly leg: LegId; readonly claim: "claimed" | "full" | "too-fast" }
     /** The media tier took what it was asked. */
     | {
         readonly type: "described";

@@ -41,6 +41,7 @@ function runnerOn(step: FakeStep, outcome: MediaOutcome) {
   const registry = new Registry();
   const runner = createCallRunner({
     clock: { now: () => 2 }, log: silent, metrics: createCallMetrics(registry), unbind: () => Promise.resolve(),
+    trunks: { claim: () => Promise.resolve("claimed"), release: () => undefined, avoid: () => undefined },
     media: { run(request: MediaRequest) { asked.push(request.op); return Promise.resolve(outcome); } },
     port: { begin(_call: string, work: (step: Step) => Promise<void>) { const done = work(step); begun.push(done); return done; } },
   }); // prettier-ignore

@@ -6,7 +6,7 @@ import { stepMessageRelay, type MessageRelay } from "#signaling/calls/message/me
 import type { CallWatch } from "#signaling/calls/subscription/call-watch.ts";
 import type { CallMetrics } from "#signaling/calls/metrics.ts";
 import type { CallId, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
-import type { CallEvent } from "./call-event.ts";
+import type { CallEvent, EventOf } from "./call-event.ts";
 import { sip, type Effect, type MediaRequest } from "./effect.ts";
 import { repeatGroupCall, stepGroupCall, type GroupCall } from "./group-call.machine.ts";
 import { stepUserCall } from "./user-call.machine.ts";
@@ -23,8 +23,17 @@ export interface CallRunnerOptions {
   readonly port: Pick<SipPort, "begin">;
   /** Tells those who watch a party of a call. */
   readonly watch?: Pick<CallWatch, "stepped" | "rest">;
+  readonly trunks: CallTrunks;
   /** Drops a registered contact whose connection is gone. */
   readonly unbind: (user: string, key: string, expiresAtMs: number) => Promise<void>;
+}
+
+/** What a call asks of the trunk that it goes over. */
+export interface CallTrunks {
+  claim(trunk: string, call: CallId): Promise<EventOf<"claimed">["claim"]>;
+  /** Never rejects; what it does not come to is found by the audit. */
+  release(trunk: string, call: CallId): void;
+  avoid(trunk: string, peer: string, seconds: number): void;
 }
 
 export interface CallRunner {
@@ -41,6 +50,12 @@ const STANDING_TTL_MS = 30 * 24 * 3_600_000;
 /** A call in setup or teardown. */
 const PASSING_TTL_MS = 15 * 60_000;
 
+/** The trunk whose limits a call counts against. */
+export const trunkOf = (call: AnyCall | undefined): string | undefined =>
+  call === undefined || call.kind === "message" || call.name === "ended" || call.name === "gone"
+    ? undefined
+    : call.trunk;
+
 const STANDING: ReadonlySet<AnyCall["name"]> = new Set(["joined", "talking"]);
 
 /** The thin shell around the call machines: loads, steps, saves, and carries out their effects. */
@@ -50,6 +65,7 @@ export function createCallRunner({
   metrics,
   media,
   port,
+  trunks,
   unbind,
   watch,
 }: CallRunnerOptions): CallRunner {
@@ -62,6 +78,11 @@ export function createCallRunner({
         note(step.callId, state, before);
       });
     for (const effect of effects) carryOut(step, effect);
+    const left = trunkOf(before);
+    if (left !== undefined && left !== trunkOf(state))
+      step.after(() => {
+        trunks.release(left, step.callId);
+      });
   };
 
   const note = (callId: CallId, state: AnyCall, before: AnyCall | undefined): void => {
@@ -103,6 +124,16 @@ export function createCallRunner({
           ask(callId, effect.request);
         });
         return;
+      case "claim":
+        step.after(() => {
+          claim(callId, effect.trunk, effect.leg);
+        });
+        return;
+      case "avoid":
+        step.after(() => {
+          trunks.avoid(effect.trunk, effect.peer, effect.seconds);
+        });
+        return;
       case "unbind":
         step.after(() => {
           unbind(effect.user, effect.key, effect.expiresAtMs).catch((error: unknown) => {
@@ -110,6 +141,23 @@ export function createCallRunner({
           });
         });
     }
+  };
+
+  /** Asks for room on a trunk and brings the answer back to the call; a limit that cannot be read is taken as reached. */
+  const claim = (callId: CallId, trunk: string, leg: string): void => {
+    const told = async () => {
+      const outcome = await trunks.claim(trunk, callId).catch((error: unknown) => {
+        log.warn({ callId, trunk, error: String(error) }, "limits of a trunk not read");
+        return "full" as const;
+      });
+      await port.begin(callId, (step) =>
+        runner.advance(step, { type: "claimed", leg, claim: outcome, atMs: clock.now() }),
+      );
+    };
+    told().catch((error: unknown) => {
+      // The call ends when nobody has answered in time; an instance that adopts it asks again.
+      log.error({ callId, trunk, error: String(error) }, "room on a trunk not taken in");
+    });
   };
 
   /** Asks the media tier and brings what it says back to the call, on whatever record it has then. */

@@ -8,6 +8,10 @@ export type Effect =
   | { readonly do: "media"; readonly request: MediaRequest }
   | { readonly do: "timer"; readonly timer: CallTimer; readonly atMs: number | undefined }
   | { readonly do: "detail"; readonly detail: CallDetail }
+  /** Asks whether the trunk has room for the call; comes back as `claimed`. Idempotent. */
+  | { readonly do: "claim"; readonly trunk: string; readonly leg: LegId }
+  /** A peer of a trunk did not take a call: others need not find out for themselves. */
+  | { readonly do: "avoid"; readonly trunk: string; readonly peer: string; readonly seconds: number }
   /** The connection of a registered contact is gone. */
   | { readonly do: "unbind"; readonly user: string; readonly key: string; readonly expiresAtMs: number };
 
@@ -36,10 +40,12 @@ export interface CallDetail extends Readonly<Record<string, string | number>> {
   readonly status: number;
   /** Leg ids that were answered, separated by spaces. */
   readonly legs: string;
+  /** The trunk that the call came or left by. */
+  readonly trunk?: string;
 }
 
 export type EndCause =
-  | "caller-hung-up" | "callee-hung-up" | "cancelled" | "rejected" | "no-answer" | "no-ack" | "no-prack" | "media-refused" | "media-lost" | "peer-lost"; // prettier-ignore
+  | "caller-hung-up" | "callee-hung-up" | "cancelled" | "rejected" | "no-answer" | "no-ack" | "no-prack" | "media-refused" | "media-lost" | "peer-lost" | "trunk-full"; // prettier-ignore
 
 export const sip = (command: SipCommand): Effect => ({ do: "sip", command });
 

@@ -14,6 +14,8 @@ interface Base {
   readonly policy: GroupPolicy;
   readonly media: MediaLeg;
   readonly startMs: number;
+  /** The trunk that the call came in by: it counts against its limits. */
+  readonly trunk?: string;
 }
 
 export type GroupCall =
@@ -50,6 +52,7 @@ export function startGroupCall(call: string, event: GroupInvite): Step<GroupCall
     media: asked.leg,
     startMs: atMs,
     txn,
+    ...(event.trunk !== undefined && { trunk: event.trunk }),
   };
   return to(state, ...asked.effects);
 }
@@ -94,6 +97,7 @@ function end(state: Live, { atMs, cause, before = [], status = 200 }: Ending): S
     cause,
     status,
     legs: answerMs === 0 ? "" : media.leg,
+    ...(state.trunk !== undefined && { trunk: state.trunk }),
   };
   // A request that waits for the media tier will not be answered by it any more (RFC 3261 §15.1.2).
   const owed = state.name === "joined" ? owedTxn(media) : undefined;
@@ -122,9 +126,10 @@ export const table = {
     described: (state, event) => {
       const result = onDescribed(state.media, event);
       if (result.leg === state.media) return to(state);
-      const { kind, call, policy, startMs } = state;
+      const { kind, call, policy, startMs, trunk } = state;
+      const through = trunk === undefined ? {} : { trunk };
       return to(
-        { kind, name: "joined", call, policy, media: result.leg, startMs, answerMs: event.atMs },
+        { kind, name: "joined", call, policy, media: result.leg, startMs, answerMs: event.atMs, ...through },
         ...result.effects,
       );
     },

@@ -8,6 +8,12 @@ import { SDP } from "./effect.ts";
 export const sdpOf = (message: SipMessage): string | undefined =>
   message.hasBody && message.contentType === SDP ? message.body : undefined;
 
+/** Seconds of a Retry-After header (RFC 3261 §20.33). */
+export function retryAfterOf(message: SipMessage): number | undefined {
+  const seconds = Number.parseInt(message.header("retry-after") ?? "", 10);
+  return seconds >= 0 ? seconds : undefined;
+}
+
 /** What a SIP event is to a call that has a record; undefined for a request that belongs to none. */
 export function callEventOf(event: SipEvent, atMs: number): CallEvent | undefined {
   switch (event.type) {
@@ -22,7 +28,19 @@ export function callEventOf(event: SipEvent, atMs: number): CallEvent | undefine
     case "response": {
       const { leg, method, status, local, message, rack } = event;
       const reliable = rack === undefined ? {} : { reliable: { rack, early: message.to.tag ?? "" } };
-      return { type: "response", leg, method, status, local, sdp: sdpOf(message), atMs, ...reliable };
+      const retryAfterS = status === 503 ? retryAfterOf(message) : undefined;
+      const later = retryAfterS === undefined ? {} : { retryAfterS };
+      return {
+        type: "response",
+        leg,
+        method,
+        status,
+        local,
+        sdp: sdpOf(message),
+        atMs,
+        ...reliable,
+        ...later,
+      };
     }
     case "request":
       return requestEvent(event, atMs);

@@ -2,6 +2,7 @@ import type { EventOf } from "./call-event.ts";
 import { sdpBody, sip, type Effect } from "./effect.ts";
 import {
   end,
+  isAlone,
   prack,
   reply,
   to,
@@ -20,7 +21,7 @@ export function onProvisional(state: Calling, branch: Branch, event: EventOf<"re
   const { status, sdp, reliable } = event;
   if (status === 100) return to(state);
   // What one phone alone says goes through as it is, with its early media, when media goes there directly.
-  const direct = state.policy === undefined && state.branches.length === 1;
+  const direct = state.policy === undefined && isAlone(state);
   if (!reliable) return plainly(state, status, direct ? sdp : undefined);
   const { unacknowledged = [] } = state;
   if (direct && state.reliable === true && unacknowledged.length < MAX_UNACKNOWLEDGED) {
@@ -67,8 +68,8 @@ export function onEarlyOffer(state: Calling, { leg, txn, method, sdp }: EventOf<
   // It refreshes the target or the session and changes nothing else.
   if (sdp === undefined) return to(state, reply(txn, 200));
   if (state.relay) return to(state, state.relay.by === leg ? wait() : reply(txn, 491));
-  const [branch, ...others] = state.branches;
-  const direct = state.policy === undefined && others.length === 0 && branch?.state === "calling";
+  const branch = state.branches.at(-1);
+  const direct = state.policy === undefined && isAlone(state) && branch?.state === "calling";
   if (!branch || !direct || state.agreed !== true) {
     // §5.2: 500 to whoever has made the offer that is open, 491 to the one that owes its answer.
     return to(state, byCaller === state.offered ? wait() : reply(txn, 491));

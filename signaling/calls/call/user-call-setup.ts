@@ -1,8 +1,8 @@
-import type { GroupPolicy, Member } from "#common/media-control.ts";
-import { bestFailure } from "./best-failure.ts";
 import type { EventOf, UserInvite } from "./call-event.ts";
 import { refusalReply, sdpBody, sip, type Effect } from "./effect.ts";
 import { answerWith, askMedia, atRest, descriptionOf, type MediaLeg } from "./media-leg.ts";
+import { branchOver, callPolicy, invite, memberOf } from "./user-call-branch.ts";
+import { onHopFailed, tryNext } from "./user-call-turns.ts";
 import { onProvisional } from "./user-call-early.ts";
 import {
   ack,
@@ -10,7 +10,6 @@ import {
   end,
   giveUpOthers,
   mediaOf,
-  removeMedia,
   reply,
   to,
   watchMedia,
@@ -26,11 +25,6 @@ import {
 /** Contacts that are called at once. */
 export const MAX_BRANCHES = 10;
 const WEBRTC_PROFILE = /^m=\S+ \d+ UDP\/TLS\/RTP\/SAVPF?\b/m;
-const ALLOW: readonly [string, string] = [
-  "Allow",
-  "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE",
-];
-const RELIABLE: readonly [string, string] = ["Supported", "100rel"];
 
 /** True when a description can only be for a browser (RFC 5763). */
 export const isWebrtc = (sdp: string | undefined): boolean => sdp !== undefined && WEBRTC_PROFILE.test(sdp);
@@ -41,8 +35,13 @@ export const isWebrtc = (sdp: string | undefined): boolean => sdp !== undefined 
  */
 export function startUserCall(call: string, event: UserInvite): UserStep {
   const { leg, txn, caller, callee, sdp, atMs } = event;
-  const anchored = event.webrtc || isWebrtc(sdp) || event.destinations.some(({ webrtc }) => webrtc);
-  const branches = event.destinations.slice(0, MAX_BRANCHES).map((destination, i): Branch => ({
+  const anchored =
+    event.anchored === true ||
+    event.webrtc ||
+    isWebrtc(sdp) ||
+    event.destinations.some(({ webrtc }) => webrtc);
+  const atOnce = event.inTurn ? [] : event.destinations.slice(0, MAX_BRANCHES);
+  const branches = atOnce.map((destination, i): Branch => ({
     ...destination,
     leg: `${call}.${i + 1}`,
     state: anchored ? "offering" : "calling",
@@ -50,9 +49,14 @@ export function startUserCall(call: string, event: UserInvite): UserStep {
   const state: Calling = {
     kind: "user", name: "calling", call, caller, callee: callee.id, leg, from: event.from, to: event.to, startMs: atMs, txn,
     offered: sdp !== undefined, branches, media: [], leaving: [], ...(event.reliable === true && { reliable: true }),
+    ...(event.trunk !== undefined && { trunk: event.trunk }),
+    ...(event.inTurn && { later: event.destinations, ...(!anchored && sdp !== undefined && { sdp }) }),
   }; // prettier-ignore
   const first: Effect[] = [{ do: "timer", timer: "no-answer", atMs: atMs + event.ringMs }];
-  if (!anchored) return to(state, ...first, ...branches.map((branch) => invite(state, branch, sdp)));
+  if (!anchored) {
+    const called = branches.map((branch) => invite(state, branch, sdp));
+    return event.inTurn ? after(first, tryNext(state, atMs)) : to(state, ...first, ...called);
+  }
 
   const policy = callPolicy(call);
   const callerLeg: MediaLeg = { leg, member: caller, webrtc: event.webrtc || isWebrtc(sdp), revision: 0 };
@@ -68,11 +72,9 @@ export function startUserCall(call: string, event: UserInvite): UserStep {
       ),
     ),
   ];
-  return to(
-    { ...state, policy, media: asked.map((one) => one.leg) },
-    ...first,
-    ...asked.flatMap(({ effects }) => effects),
-  );
+  const meeting = { ...state, policy, media: asked.map((one) => one.leg) };
+  const before = [...first, ...asked.flatMap(({ effects }) => effects)];
+  return event.inTurn ? after(before, tryNext(meeting, atMs)) : to(meeting, ...before);
 }
 
 /** The media tier's description for the caller, or for a contact that is to be called or has answered. */
@@ -85,8 +87,8 @@ export function onSetupDescribed(state: Calling, event: EventOf<"described">): U
   if (branch?.state === "accepting")
     return answerWhenReady(withBranch(next, { ...branch, state: "won" }), event.atMs);
   if (branch?.state !== "offering") return to(next);
-  const calling: Branch = { ...branch, state: "calling" };
   const sdp = event.description && "sdp" in event.description ? event.description.sdp : undefined;
+  const calling: Branch = { ...branch, state: "calling", ...(branch.trunk && sdp !== undefined && { sdp }) };
   return to(withBranch(next, calling), invite(next, calling, sdp));
 }
 
@@ -116,6 +118,7 @@ export function onInviteResponse(state: Calling, event: EventOf<"response">): Us
       : to(state);
   if (status < 200) return onProvisional(state, branch, event);
   if (status < 300) return accepted(state, branch, event.sdp ?? branch.answer, atMs);
+  if (branch.trunk) return onHopFailed(state, branch, event);
   const dead = local && status === 503 && branch.flow.transport !== "udp";
   const unbind: Effect[] = dead
     ? [{ do: "unbind", user: state.callee, key: branch.key, expiresAtMs: branch.expiresAtMs }]
@@ -165,49 +168,27 @@ function answerWhenReady(state: Calling, atMs: number): UserStep {
 const quiet: Effect = { do: "timer", timer: "no-answer", atMs: undefined };
 
 function talk(state: Calling, peer: string, answerMs: number, relay?: Relay): Talking {
-  const { kind, call, caller, callee, leg, from, to: dialled, startMs, policy, media, leaving } = state;
+  const {
+    kind,
+    call,
+    caller,
+    callee,
+    leg,
+    from,
+    to: dialled,
+    startMs,
+    policy,
+    media,
+    leaving,
+    trunk,
+  } = state;
   return {
     kind, name: "talking", call, caller, callee, leg, from, to: dialled, startMs, media, leaving, answerMs, peer,
-    ...(policy && { policy }), ...(relay && { relay }),
+    ...(policy && { policy }), ...(relay && { relay }), ...(trunk !== undefined && { trunk }),
   }; // prettier-ignore
 }
 
-/** One contact is out; the call with it when it was the last, or when it spoke for the callee (6xx, RFC 3261 §16.7 item 5). */
-function branchOver(state: Calling, branch: Branch, status: number, atMs: number): UserStep {
-  const { state: next, effects } = removeMedia(
-    withBranch(state, { ...branch, state: "over", status }),
-    new Set([branch.leg]),
-  );
-  const open = next.branches.some(({ state: at }) => at !== "over");
-  if (open && status < 600) return to(next, ...effects);
-  const best = bestFailure(next.branches.flatMap((one) => one.status ?? []));
-  return end(next, { atMs, cause: "rejected", status: best, before: [reply(state.txn, best), ...effects] });
-}
-
-const invite = (state: Calling, { leg, uri, flow, key }: Branch, sdp: string | undefined): Effect =>
-  sip({
-    type: "request",
-    leg,
-    method: "INVITE",
-    uri,
-    from: state.from,
-    to: state.to,
-    flow,
-    registration: { user: state.callee, key },
-    headers: reliably(state) ? [ALLOW, RELIABLE] : [ALLOW],
-    ...sdpBody(sdp),
-  });
-
-/** Contacts are offered what the caller can do; of several offers in reliable responses the caller could answer one only. */
-const reliably = ({ reliable, offered, policy, branches }: Calling): boolean =>
-  reliable === true && (offered || policy !== undefined || branches.length === 1);
-
-const memberOf = (callee: UserInvite["callee"], { webrtc }: Branch): Member => ({
-  ...callee,
-  kind: webrtc ? "browser" : "phone",
+const after = (before: readonly Effect[], { state, effects }: UserStep): UserStep => ({
+  state,
+  effects: [...before, ...effects],
 });
-
-/** The group that two users' media legs meet in. */
-const callPolicy = (call: string): GroupPolicy => ({
-  id: `call-${call}`, name: "Call", mode: "full-duplex", maxTalkMs: 600_000, hangMs: 0, queue: false, phonePtt: "vox",
-}); // prettier-ignore

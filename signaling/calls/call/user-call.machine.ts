@@ -4,6 +4,7 @@ import type { Effect } from "./effect.ts";
 import { CLOSE_TRIES, MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import { onEarlyOffer, onEarlyResponse, onNoPrack, onPrack, onTalkNoPrack } from "./user-call-early.ts";
 import { onInviteResponse, onNoAnswer, onSetupDescribed, onSetupRefused } from "./user-call-setup.ts";
+import { onClaimed } from "./user-call-turns.ts";
 import {
   onGlareOver,
   onTalkAck,
@@ -37,6 +38,7 @@ export const table = {
       event.method === "INVITE" ? onInviteResponse(state, event) : onEarlyResponse(state, event),
     prack: onPrack,
     "prack-timeout": onNoPrack,
+    claimed: onClaimed,
     timer: (state, { timer, atMs }) => (timer === "no-answer" ? onNoAnswer(state, atMs) : to(state)),
     // The edge has answered: 200 to the CANCEL, 487 to the INVITE.
     cancel: (state, { atMs }) => end(state, { atMs, cause: "cancelled", status: 487 }),

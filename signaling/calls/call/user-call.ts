@@ -10,6 +10,8 @@ import { owedTxn, repeatPut, type MediaLeg } from "./media-leg.ts";
 export interface Branch extends Destination {
   readonly leg: LegId;
   readonly state:
+    /** Its trunk is asked whether it has room. */
+    | "claiming"
     /** The media tier makes the offer for it. */
     | "offering"
     /** INVITE sent. */
@@ -20,6 +22,10 @@ export interface Branch extends Destination {
     /** Failed with `status`, or cancelled. */
     | "over";
   readonly status?: number;
+  /** Over a trunk: the offer that was sent, for it may have to be sent again with credentials. */
+  readonly sdp?: string;
+  /** Over a trunk: it has been sent with credentials. */
+  readonly authorized?: true;
   /** Its answer, when it came in a reliable provisional response that the caller was not told: the 2xx has none. */
   readonly answer?: string;
 }
@@ -71,6 +77,8 @@ interface Base {
   readonly media: readonly MediaLeg[];
   /** Media legs that are on their way out; the media tier has yet to say that they are gone. */
   readonly leaving: readonly LegId[];
+  /** The trunk that the call came in by, or that it leaves by: it counts against its limits. */
+  readonly trunk?: string;
 }
 
 /** A call between two users: a back-to-back user agent that forks to every contact of the callee. */
@@ -92,6 +100,10 @@ export type UserCall =
       readonly agreed?: true;
       /** A PRACK or UPDATE under way between the sides. */
       readonly relay?: Relay;
+      /** Places that are tried when those before them did not take the call; set for calls over a trunk alone. */
+      readonly later?: readonly Destination[];
+      /** With `later`: the caller's offer, when it is passed on. */
+      readonly sdp?: string;
     })
   | (Base & {
       readonly name: "talking";
@@ -150,6 +162,10 @@ export function removeMedia<S extends UserCall>(
   };
 }
 
+/** One contact is called, and no other was called beside it: what it says may go through as it is. */
+export const isAlone = ({ branches, later }: Calling): boolean =>
+  branches.length === 1 || later !== undefined;
+
 /** Gives up the contacts that are still called, but one. */
 export function giveUpOthers(state: Calling, winner?: LegId): { state: Calling; effects: Effect[] } {
   const others = state.branches.filter((branch) => branch.leg !== winner && branch.state !== "over");
@@ -161,7 +177,7 @@ export function giveUpOthers(state: Calling, winner?: LegId): { state: Calling; 
   const told = others.flatMap((branch) => {
     if (branch.state === "calling") return cancel(branch.leg);
     // It has answered and is not settled with the media tier.
-    return branch.state === "offering" ? [] : bye(branch.leg);
+    return branch.state === "offering" || branch.state === "claiming" ? [] : bye(branch.leg);
   });
   return { state: removed.state, effects: [...told, ...removed.effects] };
 }
@@ -185,7 +201,7 @@ export function end(
   const answerMs = state.name === "talking" ? state.answerMs : 0;
   const detail: CallDetail = {
     call, kind, from: caller.id, to: callee, startMs, answerMs, endMs: atMs, durationMs: answerMs === 0 ? 0 : atMs - answerMs,
-    cause, status, legs: state.name === "talking" ? `${leg} ${state.peer}` : "",
+    cause, status, legs: state.name === "talking" ? `${leg} ${state.peer}` : "", ...(state.trunk !== undefined && { trunk: state.trunk }),
   }; // prettier-ignore
   const owed = unanswered(state, byes);
   const others = state.name === "calling" ? giveUpOthers(state) : { state, effects: [] };
@@ -246,6 +262,17 @@ export const forgetLeaving = <S extends UserCall>(state: S, leg: LegId): S => ({
 });
 
 /** The effects of the present state, again: what a dead process may not have come to. */
-export function repeatUserCall({ policy, media, leaving }: UserCall): Effect[] {
-  return policy ? [...media.flatMap((leg) => repeatPut(leg, policy)), ...deletions(leaving, policy)] : [];
+export function repeatUserCall(state: UserCall): Effect[] {
+  const { policy, media, leaving } = state;
+  const claims =
+    state.name === "calling"
+      ? state.branches.flatMap((branch) => (branch.state === "claiming" ? claim(branch) : []))
+      : [];
+  return policy
+    ? [...claims, ...media.flatMap((leg) => repeatPut(leg, policy)), ...deletions(leaving, policy)]
+    : claims;
 }
+
+/** Asks the trunk of a branch for room. */
+export const claim = ({ leg, trunk }: Branch): Effect[] =>
+  trunk ? [{ do: "claim", trunk: trunk.id, leg }] : [];

@@ -50,7 +50,7 @@ export function createMessageRelay({
       done("too-large", 413);
       return;
     }
-    if (target.kind === "unknown") {
+    if (target.kind === "unknown" || target.kind === "outside") {
       done("unknown", 404);
       return;
     }

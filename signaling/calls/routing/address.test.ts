@@ -24,7 +24,13 @@ describe("whom a request-URI names", () => {
     ["sip:%00@crossband.local", { kind: "none" }],
     ["sip:FIRE-1@crossband.local", { kind: "none" }],
     ["http://crossband.local/", { kind: "none" }],
-    ["tel:911", { kind: "number", number: "+911" }],
+    ["tel:911", { kind: "number", number: "+911", local: "911" }],
+    [
+      "sip:0301234567@crossband.local;user=phone",
+      { kind: "number", number: "+0301234567", local: "0301234567" },
+    ],
+    ["tel:1234567;phone-context=+4930", { kind: "number", number: "+49301234567" }],
+    ["tel:1234567;phone-context=example.com", { kind: "number", number: "+1234567", local: "1234567" }],
   ])("%s", (text, addressee) => {
     expect(addresseeOf(parseUri(text), own)).toEqual(addressee);
   });

@@ -26,7 +26,7 @@ describe("routing", () => {
     ["a DID", { kind: "number", number: "+15551230001" }, { kind: "group", group: { id: "fire-1" } }],
     ["an emergency", { kind: "emergency" }, { kind: "group", group: { id: "fire-2" } }],
     ["an unknown name", { kind: "name", name: "nobody" }, { kind: "unknown" }],
-    ["an unknown number", { kind: "number", number: "+15559999999" }, { kind: "unknown" }],
+    ["an outside number", { kind: "number", number: "+15559999999" }, { kind: "outside" }],
     ["another domain", { kind: "foreign" }, { kind: "unknown" }],
     ["nothing", { kind: "none" }, { kind: "unknown" }],
   ] as const)("%s", async (_title, addressee, target) => {

@@ -27,6 +27,10 @@ function describeEffect(effect: Effect): string {
       return `${effect.atMs === undefined ? "disarm" : "arm"} ${effect.timer}`;
     case "detail":
       return `record ${effect.detail.cause} ${effect.detail.status} ${effect.detail.durationMs}`;
+    case "claim":
+      return `claim ${effect.trunk} ${legNumber(effect.leg)}`;
+    case "avoid":
+      return `avoid ${effect.peer} ${effect.seconds}`;
     case "unbind":
       return `unbind ${effect.key}`;
   }

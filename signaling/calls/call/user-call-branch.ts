@@ -1,0 +1,73 @@
+import type { GroupPolicy, Member } from "#common/media-control.ts";
+import { bestFailure } from "./best-failure.ts";
+import type { UserInvite } from "./call-event.ts";
+import { sdpBody, sip, type Effect } from "./effect.ts";
+import {
+  end,
+  isAlone,
+  removeMedia,
+  reply,
+  to,
+  withBranch,
+  type Branch,
+  type Calling,
+  type UserStep,
+} from "./user-call.ts";
+
+const ALLOW: readonly [string, string] = [
+  "Allow",
+  "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE",
+];
+const RELIABLE: readonly [string, string] = ["Supported", "100rel"];
+
+/** One contact is out; the call with it when it was the last, or when it spoke for the callee (6xx, RFC 3261 §16.7 item 5). */
+export function branchOver(state: Calling, branch: Branch, status: number, atMs: number): UserStep {
+  const { state: next, effects } = removeMedia(
+    withBranch(state, { ...branch, state: "over", status }),
+    new Set([branch.leg]),
+  );
+  const open = next.branches.some(({ state: at }) => at !== "over");
+  if (open && status < 600) return to(next, ...effects);
+  const best = bestFailure(next.branches.flatMap((one) => one.status ?? []));
+  return end(next, { atMs, cause: "rejected", status: best, before: [reply(state.txn, best), ...effects] });
+}
+
+/** The INVITE to one contact, or to one place outside. */
+export const invite = (
+  state: Calling,
+  { leg, uri, flow, key, trunk }: Branch,
+  sdp: string | undefined,
+  authorization?: readonly [string, string],
+): Effect =>
+  sip({
+    type: "request",
+    leg,
+    method: "INVITE",
+    uri,
+    from: trunk?.from ?? state.from,
+    to: trunk?.to ?? state.to,
+    flow,
+    ...(!trunk && { registration: { user: state.callee, key } }),
+    headers: [
+      ALLOW,
+      ...(reliably(state) ? [RELIABLE] : []),
+      ...(trunk?.headers ?? []),
+      ...(authorization ? [authorization] : []),
+    ],
+    ...(trunk && { patienceMs: trunk.patienceMs }),
+    ...sdpBody(sdp),
+  });
+
+/** Contacts are offered what the caller can do; of several offers in reliable responses the caller could answer one only. */
+const reliably = (state: Calling): boolean =>
+  state.reliable === true && (state.offered || state.policy !== undefined || isAlone(state));
+
+export const memberOf = (callee: UserInvite["callee"], { webrtc }: Branch): Member => ({
+  ...callee,
+  kind: webrtc ? "browser" : "phone",
+});
+
+/** The group that two users' media legs meet in. */
+export const callPolicy = (call: string): GroupPolicy => ({
+  id: `call-${call}`, name: "Call", mode: "full-duplex", maxTalkMs: 600_000, hangMs: 0, queue: false, phonePtt: "vox",
+}); // prettier-ignore

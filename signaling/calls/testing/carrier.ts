@@ -1,0 +1,224 @@
+import { createHash, randomBytes } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { buildResponse } from "#signaling/edge/message/build.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import { parseMessage } from "#signaling/edge/message/parse.ts";
+
+/** What a carrier says to a request: a status, with headers and a body. Undefined: nothing. */
+export interface Reply {
+  readonly status: number;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly body?: string;
+}
+export type Answer = (request: SipMessage) => Reply | undefined;
+
+export const CARRIER_SDP = [
+  "v=0", "o=- 7 7 IN IP4 127.0.0.9", "s=carrier", "c=IN IP4 127.0.0.9", "t=0 0", "m=audio 49000 RTP/AVP 0 101",
+  "a=rtpmap:0 PCMU/8000", "a=rtpmap:101 telephone-event/8000", "a=sendrecv", "",
+].join("\r\n"); // prettier-ignore
+
+const TIMEOUT_MS = 6_000;
+
+/**
+ * One peer of a trunk on a loopback address of its own. It answers by rule and says what it got; retransmissions are answered
+ * again and shown once.
+ */
+export async function openCarrier(host = "127.0.0.1", port = 0) {
+  const socket = createSocket("udp4");
+  socket.bind(port, host);
+  await once(socket, "listening");
+  const bound = socket.address().port;
+  const got: SipMessage[] = [];
+  const waiting: { method: string; resolve: (message: SipMessage) => void }[] = [];
+  const seen = new Map<string, string>();
+  const responses = new Map<string, (message: SipMessage) => void>();
+  const rules = new Map<string, Answer>([["OPTIONS", () => ({ status: 200 })]]);
+  const contact = `<sip:carrier@${host}:${bound}>`;
+  let made = 0;
+
+  const receive = (message: SipMessage, from: { port: number; address: string }): void => {
+    const key = `${message.cseq.method} ${message.topVia.branch ?? ""}`;
+    if (message.kind === "response") {
+      if (message.status >= 200) responses.get(key)?.(message);
+      return;
+    }
+    const sent = seen.get(key);
+    if (sent !== undefined) {
+      if (sent !== "") socket.send(Buffer.from(sent, "latin1"), from.port, from.address);
+      return;
+    }
+    seen.set(key, "");
+    const at = waiting.findIndex(({ method }) => method === message.method);
+    if (at === -1) got.push(message);
+    else waiting.splice(at, 1)[0]?.resolve(message);
+    if (message.method === "ACK") return;
+    const reply = (rules.get(message.method) ?? (() => ({ status: 200 })))(message);
+    if (reply) answer(message, reply, from);
+  };
+
+  const answer = (request: SipMessage, reply: Reply, from: { port: number; address: string }): void => {
+    const text = buildResponse(request, {
+      status: reply.status,
+      toTag: reply.status === 100 ? undefined : (request.to.tag ?? `c${host.replaceAll(".", "")}`),
+      headers: [
+        ...(request.method === "INVITE" ? ([["Contact", contact]] as const) : []),
+        ...(reply.headers ?? []),
+      ],
+      body: reply.body,
+      contentType: reply.body === undefined ? undefined : "application/sdp",
+    });
+    seen.set(`${request.cseq.method} ${request.topVia.branch ?? ""}`, text);
+    socket.send(Buffer.from(text, "latin1"), from.port, from.address);
+  };
+
+  socket.on("message", (packet, from) => {
+    const parsed = parseMessage(packet.toString("latin1"));
+    if (!parsed.ok) throw new Error(`carrier got a malformed message: ${parsed.reason}`);
+    receive(parsed.message, from);
+  });
+
+  return {
+    host,
+    port: bound,
+    peer: `${host}:${bound}`,
+    /** Requests that no `next` has taken. */
+    got,
+    /** Answers a method by this rule from now on. */
+    on(method: string, rule: Answer): void {
+      rules.set(method, rule);
+    },
+    /** Answers a request that a rule left open. */
+    answer(request: SipMessage, reply: Reply, server: string): void {
+      answer(request, reply, addressOf(server));
+    },
+    /** The next request of a method; what came before and was not taken counts. */
+    next(method: string, limitMs = TIMEOUT_MS): Promise<SipMessage> {
+      const at = got.findIndex((message) => message.method === method);
+      const [found] = at === -1 ? [] : got.splice(at, 1);
+      if (found) return Promise.resolve(found);
+      return new Promise((resolve, reject) => {
+        const limit = setTimeout(() => {
+          reject(new Error(`no ${method} in ${limitMs} ms; got ${got.map((one) => one.method).join(", ")}`));
+        }, limitMs);
+        waiting.push({
+          method,
+          resolve(message) {
+            clearTimeout(limit);
+            resolve(message);
+          },
+        });
+      });
+    },
+    /** Sends a request, and again until it is answered; resolves with the final response. An INVITE's 2xx must be acknowledged by the caller. */
+    request(server: string, parts: CarrierRequest): Promise<SipMessage> {
+      const branch = `z9hG4bKc${randomBytes(6).toString("hex")}`;
+      const seq = parts.seq ?? ++made;
+      const lines = [
+        `${parts.method} ${parts.uri} SIP/2.0`, `Via: SIP/2.0/UDP ${host}:${bound};branch=${branch};rport`, "Max-Forwards: 70",
+        `From: ${parts.from}`, `To: ${parts.to}`, `Call-ID: ${parts.callId}`, `CSeq: ${seq} ${parts.method}`,
+        `Contact: ${contact}`, ...(parts.headers ?? []).map(([name, value]) => `${name}: ${value}`),
+        ...(parts.body === undefined ? [] : ["Content-Type: application/sdp"]), `Content-Length: ${(parts.body ?? "").length}`,
+      ]; // prettier-ignore
+      const packet = Buffer.from(`${lines.join("\r\n")}\r\n\r\n${parts.body ?? ""}`, "latin1");
+      const to = addressOf(server);
+      const send = () => {
+        socket.send(packet, to.port, to.address);
+      };
+      send();
+      if (parts.method === "ACK") return Promise.reject(new Error("nothing answers an ACK"));
+      const again = setInterval(send, 500);
+      return new Promise<SipMessage>((resolve, reject) => {
+        const limit = setTimeout(() => {
+          reject(new Error(`${parts.method} was not answered`));
+        }, TIMEOUT_MS);
+        responses.set(`${parts.method} ${branch}`, (message) => {
+          clearTimeout(limit);
+          resolve(message);
+        });
+      }).finally(() => {
+        clearInterval(again);
+      });
+    },
+    /** Acknowledges a 2xx. */
+    ack(server: string, parts: CarrierRequest): void {
+      this.request(server, { ...parts, method: "ACK" }).catch(() => undefined);
+    },
+    close(): void {
+      socket.close();
+    },
+  };
+}
+
+export type Carrier = Awaited<ReturnType<typeof openCarrier>>;
+
+export interface CarrierRequest {
+  readonly method: string;
+  readonly uri: string;
+  readonly from: string;
+  readonly to: string;
+  readonly callId: string;
+  readonly seq?: number;
+  readonly headers?: readonly (readonly [string, string])[];
+  readonly body?: string;
+}
+
+function addressOf(server: string): { port: number; address: string } {
+  const at = server.lastIndexOf(":");
+  return { port: Number(server.slice(at + 1)), address: server.slice(0, at) };
+}
+
+/** Whether a request proves an account's password to a carrier's challenge of this nonce (RFC 7616 §3.4.1). */
+export function proves(
+  request: SipMessage,
+  account: { username: string; password: string },
+  nonce: string,
+): boolean {
+  const header = request.header("authorization") ?? request.header("proxy-authorization") ?? "";
+  const get = (name: string) => new RegExp(`[ ,]${name}="?([^",]*)"?`).exec(header)?.[1] ?? "";
+  const md5 = get("algorithm") !== "SHA-256";
+  const hash = (text: string) =>
+    createHash(md5 ? "md5" : "sha256")
+      .update(text)
+      .digest("hex");
+  if (get("nonce") !== nonce || get("username") !== account.username) return false;
+  const ha1 = hash(`${account.username}:${get("realm")}:${account.password}`);
+  const ha2 = hash(`${request.method}:${get("uri")}`);
+  const expected =
+    get("qop") === "auth"
+      ? hash(`${ha1}:${nonce}:${get("nc")}:${get("cnonce")}:auth:${ha2}`)
+      : hash(`${ha1}:${nonce}:${ha2}`);
+  return expected === get("response");
+}
+
+/** A rule that challenges every request which does not prove the account, and hands on those that do. */
+export function challenging(
+  account: { username: string; password: string },
+  then: Answer,
+  {
+    nonce = "n1",
+    algorithm = "MD5",
+    proxy = false,
+  }: { nonce?: string; algorithm?: "MD5" | "SHA-256"; proxy?: boolean } = {},
+): Answer {
+  return (request) =>
+    proves(request, account, nonce)
+      ? then(request)
+      : {
+          status: proxy ? 407 : 401,
+          headers: [
+            [
+              proxy ? "Proxy-Authenticate" : "WWW-Authenticate",
+              `Digest realm="carrier.example", nonce="${nonce}", algorithm=${algorithm}, qop="auth"`,
+            ],
+          ],
+        };
+}
+
+/** A registrar's 200: the contact with its expiry. */
+export const registered =
+  (seconds: number): Answer =>
+  (request) => ({
+    status: 200,
+    headers: [["Contact", `<${request.contacts[0]?.uriText ?? ""}>;expires=${seconds}`]],
+  });
