@@ -9,6 +9,7 @@ import { Engine } from "./engine/engine.ts";
 import { createEdgeMetrics } from "./engine/metrics.ts";
 import { Sweeper } from "./engine/sweeper.ts";
 import { startShedder, type Shedder } from "./overload/shedder.ts";
+import { leave, takeCalls } from "./leave.ts";
 import { openRecorder } from "./trace/open-recorder.ts";
 import { createWhereabouts } from "./whereabouts.ts";
 import { deliverToFlow, flowDelivery, type FlowDeliveryOptions } from "./transport/flow-delivery.ts";
@@ -42,8 +43,6 @@ export interface Edge {
 
 /** Cached calls at which a process counts as full. */
 const FULL_CALLS = 10_000;
-/** How long `drain` waits for steps under way, in ms. */
-const DRAIN_MS = 3_000;
 
 /** Builds the SIP server of a process. Nothing is received before `listen`. */
 export function openEdge({ context, onRpc }: EdgeOptions): Edge {
@@ -84,6 +83,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
 
   async function serve(request: Parameters<RpcHandler>[0]): Promise<unknown> {
     if (await deliverToFlow(sockets, request)) return {};
+    if (await takeCalls(engine, request)) return {};
     if (onRpc) return onRpc(request);
     throw new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path });
   }
@@ -109,10 +109,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
     get load() {
       return Math.min(1, engine.cachedCalls / FULL_CALLS);
     },
-    async drain() {
-      const deadline = Date.now() + DRAIN_MS;
-      while (engine.working && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
-    },
+    drain: () => leave({ context, engine, sockets, rpc, sweeper, others: () => knownInstances(redis) }),
     close() {
       closing ??= (async () => {
         shedder.close();

@@ -13,6 +13,8 @@ export interface SignalingProcess {
   readonly pid: number;
   /** SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
+  /** SIGTERM; resolves with its exit code. */
+  leave(): Promise<number | null>;
 }
 
 /** A UDP port of the loopback that is free now. */
@@ -51,6 +53,11 @@ export async function startSignalingProcess(
     async kill() {
       child.kill("SIGKILL");
       await exited;
+    },
+    async leave() {
+      child.kill("SIGTERM");
+      await exited;
+      return child.exitCode;
     },
   };
 }

@@ -17,6 +17,7 @@ import { CallRunner, type Job } from "./call-runner.ts";
 import type { Draft, Follow, Outgoing, StepContext } from "./draft.ts";
 import { callIdOf, isCallId } from "./ids.ts";
 import { LostFlows, silentIn, type Silent, type Whereabouts } from "./lost-flows.ts";
+import type { HandOver } from "./hand-over.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
@@ -65,6 +66,7 @@ export class Engine implements SipPort {
   private readonly lost: LostFlows;
   private readonly now: () => number;
   private readonly advertisedFor: StepContext["advertised"];
+  private leaving: HandOver | undefined;
   private closed = false;
   /** With Redis away every message fails: one line a second says so as well as a thousand. */
   private readonly warnNotDone = calm((keptBack, error: unknown, call: CallId) => {
@@ -78,8 +80,9 @@ export class Engine implements SipPort {
     this.witness = options.witness ?? NO_WITNESS;
     this.advertisedFor = (transport) => options.transports.advertised(transport);
     this.wheel = new Wheel((name, atMs) => { this.onWheel(name, atMs); }, this.now, options.ticker ?? systemTicker); // prettier-ignore
+    const worker = (): string => this.worker;
     this.runner = new CallRunner({
-      instance: options.instance,
+      get instance() { return worker(); }, // prettier-ignore
       redis: options.redis,
       cache: this.cache,
       context: () => this.context(),
@@ -152,8 +155,13 @@ export class Engine implements SipPort {
    * Looks at a call that is in the due set: takes it over when its worker is dead, else does what is overdue in it.
    *
    * @param alive whether an instance lives
+   * @param seenMs when it was last seen alive, if ever
    */
-  async adopt(call: CallId, alive: (instance: string) => boolean): Promise<void> {
+  async adopt(
+    call: CallId,
+    alive: (instance: string) => boolean,
+    seenMs: (instance: string) => number | undefined = () => undefined,
+  ): Promise<void> {
     await this.runner.run({
       call,
       read: "reload",
@@ -167,12 +175,42 @@ export class Engine implements SipPort {
         if (worker === this.options.instance || alive(worker)) return wake(draft, draft.context.nowMs);
         // From now on its timers are ours.
         draft.record = { ...draft.record, worker: this.options.instance };
-        this.metrics.adopted();
+        const seen = seenMs(worker);
+        this.metrics.adopted(seen === undefined ? undefined : (this.now() - seen) / 1_000);
         draft.effects.push(() => { this.witness.mark(call, "adopted", worker); }); // prettier-ignore
         resendAll(draft);
         return { recover: true };
       },
     });
+  }
+
+  /** Takes a call from an instance that leaves, or has just committed it in our name. */
+  async takeOver(call: CallId, from: string): Promise<void> {
+    await this.runner.run({
+      call,
+      read: "reload",
+      decide: (draft) => {
+        const { worker } = draft.record;
+        if (worker !== from && worker !== this.options.instance) return undefined;
+        if (worker === from) draft.record = { ...draft.record, worker: this.worker };
+        this.metrics.takenOver();
+        draft.effects.push(() => { this.witness.mark(call, "handed-over", from); }); // prettier-ignore
+        // What it sent has left; what it asked of others may come back to nobody.
+        return { recover: true };
+      },
+    });
+  }
+
+  /** From now on every call that is worked on here, and every deadline, is the heir's. */
+  leave(handOver: HandOver): void {
+    if (handOver.heir === undefined) return;
+    this.leaving = handOver;
+    for (const call of this.wheel.names()) if (call !== SWEEP) handOver.add(call);
+  }
+
+  /** In whose name steps are committed: who wakes for the call. */
+  private get worker(): string {
+    return this.leaving?.heir ?? this.options.instance;
   }
 
   async close(): Promise<void> {
@@ -243,6 +281,7 @@ export class Engine implements SipPort {
     // Whoever committed last wakes for the call: one process, not each that has seen it.
     const at = record?.worker === this.options.instance ? nextWake(record, nowMs) : undefined;
     if (at === undefined) {
+      if (record && record.worker === this.leaving?.heir) this.leaving.add(entry.call);
       this.wheel.disarm(entry.call);
       if (!record) this.cache.drop(entry);
       return;

@@ -13,9 +13,12 @@ export interface EdgeMetrics {
   redisRoundTrip(kind: "read" | "commit" | "due"): void;
   dropped(reason: string): void;
   handlerFailed(): void;
-  adopted(): void;
   /** What became of a request whose connection was gone. */
   flow(outcome: "moved" | "awaited" | "failed"): void;
+  /** @param delaySeconds since the dead instance was last seen alive */
+  adopted(delaySeconds: number | undefined): void;
+  takenOver(): void;
+  dueLag(seconds: number): void;
 }
 
 const LATENCY_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2];
@@ -45,6 +48,19 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     "Requests whose connection was gone, and what became of them",
     "outcome",
   );
+  const handOvers = counter("handed_over_total", "Calls taken over from an instance that leaves")();
+  const adoptionDelay = new Histogram({
+    name: "crossband_sip_adoption_delay_seconds",
+    help: "Time from the last sign of life of an instance to the adoption of each of its calls",
+    buckets: [0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30],
+    registers: [registry],
+  });
+  const dueLag = new Histogram({
+    name: "crossband_sip_due_lag_seconds",
+    help: "How late a call of a due set was when somebody looked at it",
+    buckets: [0.5, 1, 2, 5, 10, 30, 120],
+    registers: [registry],
+  });
   const latency = new Histogram({
     name: "crossband_sip_commit_seconds",
     help: "Time from a decided step to its commit",
@@ -87,8 +103,15 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     handlerFailed: () => {
       failures.value++;
     },
-    adopted: () => {
+    adopted(delaySeconds) {
       adoptions.value++;
+      if (delaySeconds !== undefined) adoptionDelay.observe(delaySeconds);
+    },
+    takenOver: () => {
+      handOvers.value++;
+    },
+    dueLag: (seconds) => {
+      dueLag.observe(seconds);
     },
     flow: (outcome) => {
       lostFlows(outcome).value++;

@@ -28,7 +28,7 @@ function start(instances: () => string[]) {
     instance: "me",
     redis,
     log: silent,
-    metrics: { redisRoundTrip: () => undefined },
+    metrics: { redisRoundTrip: () => undefined, dueLag: () => undefined },
     listInstances: () =>
       Promise.resolve(instances().map((instance) => ({ role: "edge" as const, instance }))),
     adopt(call, alive) {

@@ -24,13 +24,21 @@ const MAX_TAKE_OVER = 10_000;
 /** Commands under way at once. */
 const PARALLEL = 64;
 
+/** How long a dead instance is remembered, in ms, for measuring how late its calls are adopted. */
+const REMEMBER_DEAD_MS = 3_600_000;
+
 export interface SweeperOptions {
   readonly instance: string;
   readonly redis: RedisConnection;
   readonly log: Logger;
-  readonly metrics: Pick<EdgeMetrics, "redisRoundTrip">;
+  readonly metrics: Pick<EdgeMetrics, "redisRoundTrip" | "dueLag">;
   readonly listInstances: () => Promise<readonly Pick<InstanceCard, "role" | "instance">[]>;
-  readonly adopt: (call: CallId, alive: (instance: string) => boolean) => Promise<void>;
+  /** `seenMs`: when an instance that is not alive was last seen. */
+  readonly adopt: (
+    call: CallId,
+    alive: (instance: string) => boolean,
+    seenMs: (instance: string) => number | undefined,
+  ) => Promise<void>;
   readonly now?: () => number;
 }
 
@@ -42,6 +50,8 @@ export interface SweeperOptions {
 export class Sweeper {
   private readonly options: SweeperOptions;
   private alive: ReadonlySet<string> = new Set();
+  /** Instances by when they were last alive; those of the last hour of deaths. */
+  private readonly seenMs = new Map<string, number>();
   private readonly nextDue = new Map<number, number>();
   private patrolAtMs = 0;
   private running: Promise<void> | undefined;
@@ -78,7 +88,10 @@ export class Sweeper {
         await this.inspectAll();
       }
       const overdue = [...this.nextDue].filter(([, atMs]) => atMs + GRACE_MS <= this.now());
-      for (const [bucket] of overdue) await this.takeFrom(bucket);
+      for (const [bucket, atMs] of overdue) {
+        this.options.metrics.dueLag((this.now() - atMs) / 1_000);
+        await this.takeFrom(bucket);
+      }
     } catch (error) {
       this.options.log.warn({ error: String(error) }, "sweep failed");
       this.patrolAtMs = 0;
@@ -92,6 +105,9 @@ export class Sweeper {
     );
     const gone = [...this.alive].filter((instance) => !alive.has(instance));
     this.alive = alive;
+    const nowMs = this.now();
+    for (const instance of alive) this.seenMs.set(instance, nowMs);
+    for (const [instance, atMs] of this.seenMs) if (atMs < nowMs - REMEMBER_DEAD_MS) this.seenMs.delete(instance); // prettier-ignore
     if (gone.length === 0) return;
     this.options.log.info({ gone }, "instance gone: taking over its calls");
     this.patrolAtMs = Math.min(this.patrolAtMs, this.now() + SECOND_LOOK_MS);
@@ -145,9 +161,13 @@ export class Sweeper {
   private async adoptAll(calls: readonly CallId[]): Promise<void> {
     for (let first = 0; first < calls.length; first += PARALLEL)
       await Promise.all(
-        calls
-          .slice(first, first + PARALLEL)
-          .map((call) => this.options.adopt(call, (instance) => this.isAlive(instance))),
+        calls.slice(first, first + PARALLEL).map((call) =>
+          this.options.adopt(
+            call,
+            (instance) => this.isAlive(instance),
+            (instance) => this.seenMs.get(instance),
+          ),
+        ),
       );
   }
 

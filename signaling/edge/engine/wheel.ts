@@ -45,6 +45,11 @@ export class Wheel {
     return this.due.has(name);
   }
 
+  /** Everything that is armed. */
+  names(): IterableIterator<string> {
+    return this.due.keys();
+  }
+
   arm(name: string, atMs: number): void {
     if (this.due.get(name) === atMs) return;
     this.due.set(name, atMs);

@@ -8,6 +8,8 @@ export interface Connection {
   /** Bytes accepted and not yet taken by the kernel. */
   readonly unsent: number;
   write(bytes: string): Promise<void>;
+  /** Closes once what was written has been sent: this process leaves, the peer finds another. */
+  end(): void;
   /** Closes at once. */
   destroy(): void;
 }
@@ -34,6 +36,8 @@ export interface Connections {
   /** @throws CrossbandError FLOW_GONE when the peer does not take what it is sent */
   write(connection: Connection, bytes: string): Promise<void>;
   closeAll(): void;
+  /** Asks every peer to go elsewhere; resolves when all have, or after `limitMs`. */
+  leaveAll(limitMs: number): Promise<void>;
   readonly size: number;
 }
 
@@ -96,6 +100,12 @@ export function createConnections(
           { cause },
         );
       }
+    },
+    async leaveAll(limitMs) {
+      for (const connection of [...byId.values()]) connection.end();
+      const deadline = performance.now() + limitMs;
+      while (byId.size > 0 && performance.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, 20));
     },
     closeAll() {
       for (const connection of [...byId.values()]) connection.destroy();

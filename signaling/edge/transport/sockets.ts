@@ -30,6 +30,10 @@ export interface SocketsOptions {
 }
 
 export interface Sockets extends Transports {
+  /** Takes no more stream connections: whoever connects reaches another process of the cluster. */
+  stopAccepting(): void;
+  /** Closes stream connections politely; resolves when their peers have gone, or after `limitMs`. */
+  leaveConnections(limitMs: number): Promise<void>;
   readonly counters: Readonly<TransportCounters>;
   /** Stream sockets that are open. */
   readonly connectionCount: number;
@@ -156,6 +160,10 @@ export function createSockets(options: SocketsOptions): Sockets {
       const at = (port: number | undefined): string => `${formatHost(config.host)}:${port ?? 0}`;
       return { udp: at(udp?.port), tcp: at(tcp?.port), ws: at(ws.port), ...(tls && { tls: at(tls.port) }) };
     },
+    stopAccepting() {
+      for (const transport of [tcp, tls, ws]) transport?.stop();
+    },
+    leaveConnections: (limitMs) => connections.leaveAll(limitMs),
     async close() {
       const open = [udp, tcp, tls, ws].filter((transport) => transport !== undefined);
       udp = tcp = tls = ws = undefined;

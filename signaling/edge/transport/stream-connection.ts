@@ -48,6 +48,9 @@ export function attachStream(
       return socket.writableLength;
     },
     write: (bytes) => writeTo(socket, bytes),
+    end: () => {
+      socket.end();
+    },
     destroy: () => socket.destroy(),
   };
   socket.on("error", (error) => {

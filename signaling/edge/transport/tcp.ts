@@ -12,6 +12,8 @@ export interface StreamTransport {
   readonly port: number;
   /** The connection to an address, opened when there is none. */
   connectTo(flow: Flow): Promise<Connection>;
+  /** Takes no more connections; those that are there stay. */
+  stop(): void;
   close(): Promise<void>;
 }
 
@@ -47,6 +49,9 @@ export async function openTcp(host: string, port: number, context: StreamContext
   return {
     port: (server.address() as AddressInfo).port,
     connectTo: shareConnects((flow) => connections.byRemote(flow), open),
+    stop: () => {
+      server.close();
+    },
     close: () => closeServer(server),
   };
 }

@@ -110,6 +110,9 @@ export async function openTls(
   return {
     port: (server.address() as AddressInfo).port,
     connectTo: shareConnects((flow) => opened.get(keyOf(flow)), open),
+    stop: () => {
+      server.close();
+    },
     close: () => closeServer(server),
   };
 }

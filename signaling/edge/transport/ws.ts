@@ -13,6 +13,8 @@ const PING_MS = 25_000;
 
 export interface WsTransport {
   readonly port: number;
+  /** Takes no more connections; those that are there stay. */
+  stop(): void;
   close(): Promise<void>;
 }
 
@@ -45,6 +47,9 @@ export async function openWs(host: string, context: StreamContext): Promise<WsTr
   });
   return {
     port: (http.address() as AddressInfo).port,
+    stop: () => {
+      http.close();
+    },
     close: () =>
       new Promise((resolve) => {
         for (const client of server.clients) client.terminate();
@@ -78,6 +83,10 @@ function attach(socket: WebSocket, request: IncomingMessage, context: StreamCont
       return socket.bufferedAmount;
     },
     write: (bytes) => writeTo(socket, bytes),
+    // RFC 6455 §7.4.1 and its registry: 1012 says that the service restarts, try again.
+    end: () => {
+      socket.close(1012, "restarting");
+    },
     destroy: () => {
       socket.terminate();
     },
