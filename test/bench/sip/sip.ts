@@ -153,25 +153,27 @@ async function measureKind(tier: Tier, peer: Peer | undefined, kind: Kind, plan:
   }
 }
 
-/** The same load on one process and on two: what a call costs must stay alike. */
-async function measureScaling(tier: Tier, { seconds, runs, rate = 300 }: Plan): Promise<number> {
+/** One process at a rate, two at twice that: what a call costs must stay alike. */
+async function measureScaling(tier: Tier, { seconds, runs, rate = 250 }: Plan): Promise<number> {
   const [first = fail(), second = fail()] = tier.signaling;
   const [one, two] = [await openPhone(first.port, CALLER), await openPhone(second.port, CALLER)];
   const callee = await openPhone(first.port, CALLEE);
   const rows: Record<"alone" | "shared", Row[]> = { alone: [], shared: [] };
   const pids = { tier: [first.pid, second.pid], redis: [tier.redisPid] };
   const modes = [
-    ["alone", [one]],
-    ["shared", [one, two]],
+    ["alone", [one], rate],
+    ["shared", [one, two], 2 * rate],
   ] as const;
   try {
     for (const caller of [one, two]) await load([caller], CALLEE.id, WARM_UP_CALLS, rate);
     for (let i = 0; i < runs; i++)
-      for (const [name, callers] of modes)
-        rows[name].push(await measure(pids, () => load(callers, CALLEE.id, seconds * rate, rate)));
+      for (const [name, callers, total] of modes)
+        rows[name].push(await measure(pids, () => load(callers, CALLEE.id, seconds * total, total)));
     const [alone, shared] = [costOf(rows.alone, "tier"), costOf(rows.shared, "tier")];
     const lost = lostOf([...rows.alone, ...rows.shared]);
-    print(`One instance and two, user to user: ${runs} runs each at ${rate}/s in all, alternating, medians`);
+    print(
+      `One instance and two, user to user: ${runs} runs each at ${rate}/s and ${2 * rate}/s, alternating, medians`,
+    );
     print(
       `  processor time per call   ${ms(alone)} on one, ${ms(shared)} on two: calls per core ${ratio(alone / shared)} of one's (0.90 wanted)`,
     );
