@@ -6,7 +6,11 @@ import { describe, expect, it } from "vitest";
 import { selfSigned } from "./self-signed.ts";
 
 const now = Date.UTC(2026, 5, 1);
-const pair = selfSigned("crossband.test", ["127.0.0.1", "2001:db8::17", "crossband.test", "localhost"], now);
+const pair = await selfSigned(
+  "crossband.test",
+  ["127.0.0.1", "2001:db8::17", "crossband.test", "localhost"],
+  now,
+);
 const certificate = new X509Certificate(pair.certificate);
 
 describe("a self-signed certificate", () => {
@@ -30,7 +34,7 @@ describe("a self-signed certificate", () => {
   });
 
   it("is accepted over TLS by whoever was told to trust it, and by nobody else", async () => {
-    const fresh = selfSigned("crossband.test", [], Date.now());
+    const fresh = await selfSigned("crossband.test", [], Date.now());
     const server = createServer({ cert: fresh.certificate, key: fresh.key }).listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;

@@ -46,7 +46,7 @@ export async function openCertificates(
     ...others,
   ];
   const load = (): Shown[] => files.map((file) => shown(readKeyPair(file)));
-  const make = (): KeyPair => selfSigned(config.domain, names, Date.now());
+  const make = (): Promise<KeyPair> => selfSigned(config.domain, names, Date.now());
   let current = files.length > 0 ? load() : [shown(await clusterCertificate(redis, make))];
   const handlers: (() => void)[] = [];
 

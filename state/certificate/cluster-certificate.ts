@@ -12,10 +12,13 @@ export interface CertificateClient {
  * trusts it may meet any machine. It is kept as it is: whoever reads Redis finds the cluster's secret and the passwords' hashes
  * there as well, so a cipher whose key lies beside it would protect nothing.
  */
-export async function clusterCertificate(redis: CertificateClient, make: () => KeyPair): Promise<KeyPair> {
+export async function clusterCertificate(
+  redis: CertificateClient,
+  make: () => Promise<KeyPair>,
+): Promise<KeyPair> {
   const known = await redis.get(clusterCertificateKey);
   if (known !== null) return JSON.parse(known) as KeyPair;
-  await redis.setnx(clusterCertificateKey, JSON.stringify(make()));
+  await redis.setnx(clusterCertificateKey, JSON.stringify(await make()));
   const first = await redis.get(clusterCertificateKey);
   if (first === null) throw new Error("certificate vanished between SETNX and GET");
   return JSON.parse(first) as KeyPair;

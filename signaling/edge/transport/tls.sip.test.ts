@@ -138,8 +138,8 @@ describe("configured certificates", () => {
   it("are chosen by the name that a client asks for (RFC 6066 §3), the first for any other", async () => {
     const now = Date.now();
     const tls = {
-      ...files("first", selfSigned("first.test", [], now)),
-      others: [files("second", selfSigned("second.test", ["alias.test"], now))],
+      ...files("first", await selfSigned("first.test", [], now)),
+      others: [files("second", await selfSigned("second.test", ["alias.test"], now))],
     };
     const { port } = await start({ tls });
     expect(await shownTo(port)).toBe("first.test");
@@ -149,9 +149,9 @@ describe("configured certificates", () => {
 
   it("are read again on SIGHUP; a key that does not fit leaves the old ones in place", async () => {
     const now = Date.now();
-    const tls = files("renewed", selfSigned("old.test", [], now));
+    const tls = files("renewed", await selfSigned("old.test", [], now));
     const { port } = await start({ tls });
-    const renewal = selfSigned("new.test", [], now);
+    const renewal = await selfSigned("new.test", [], now);
     writeFileSync(tls.certificate, renewal.certificate);
     process.emit("SIGHUP");
     expect(await shownTo(port)).toBe("old.test");
@@ -168,7 +168,7 @@ describe("configured certificates", () => {
 });
 
 describe("a connection that we open (RFC 5922)", () => {
-  const pair = selfSigned("carrier.test", [], Date.now());
+  const pair = await selfSigned("carrier.test", [], Date.now());
   let carrierPort = 0;
   const messages: string[] = [];
   const carrier = createServer({ cert: pair.certificate, key: pair.key }, (socket) => {
