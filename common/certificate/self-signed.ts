@@ -46,7 +46,7 @@ export async function selfSigned(domain: string, names: readonly string[], nowMs
         ]),
       ],
     },
-    webcrypto as Crypto,
+    webcrypto,
   );
   const key = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
   return { certificate: certificate.toString("pem"), key: x509.PemConverter.encode(key, "PRIVATE KEY") };

@@ -167,7 +167,7 @@ describe("configured certificates", () => {
   });
 });
 
-describe("a connection that we open (RFC 5922)", () => {
+describe("a connection that we open (RFC 5922)", async () => {
   const pair = await selfSigned("carrier.test", [], Date.now());
   let carrierPort = 0;
   const messages: string[] = [];
