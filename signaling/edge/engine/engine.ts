@@ -128,9 +128,9 @@ export class Engine implements SipPort {
     return this.cache.size;
   }
 
-  /** True when the request with this branch and sent-by began a call that is cached here. */
-  isKnown(method: string, key: string): boolean {
-    return this.cache.get(callIdOf(this.options.secret, method, key)) !== undefined;
+  /** True when the request of this origin began a call that is cached here. */
+  isKnown(method: string, origin: string): boolean {
+    return this.cache.get(callIdOf(this.options.secret, method, origin)) !== undefined;
   }
 
   handle(handler: SipHandler): void {

@@ -13,15 +13,15 @@ export interface LegAddress {
 }
 
 /**
- * The call that a request outside a dialog begins, or has begun at another instance: an INVITE, its retransmissions and
- * its CANCEL carry the same branch and sent-by and so compute the same id, which nobody outside the cluster can choose.
+ * The call that a request outside a dialog begins, or has begun at another instance: an INVITE, its retransmissions, its CANCEL
+ * and what came of it by another way have one origin and so compute the same id, which nobody outside the cluster can choose.
  *
- * @param key branch and sent-by
+ * @param origin see `originOf`
  */
-export function callIdOf(secret: string, methodClass: string, key: string): CallId {
+export function callIdOf(secret: string, methodClass: string, origin: string): CallId {
   // One keyed hash instead of the two of HMAC: what those add guards against lengthening a message whose whole digest is
   // known, and of this one no more than a part is ever seen.
-  return callIdFrom(hash("sha256", `${keyBlockOf(secret)}${methodClass}|${key}`, "hex"));
+  return callIdFrom(hash("sha256", `${keyBlockOf(secret)}${methodClass}|${origin}`, "hex"));
 }
 
 /** A call that starts on our side. */

@@ -17,6 +17,7 @@ import { isSame, moveLeg } from "./follow.ts";
 import { noteFollower, strikeFollower } from "./followers.ts";
 import { legIdOf, serverTxnId } from "./ids.ts";
 import type { InviteServerTxn, LegRecord, ServerTxn } from "./record.ts";
+import { isChallenged, keyOf } from "./origin.ts";
 import { receivePrack, releaseAnswers } from "./receive-prack.ts";
 import { reliabilityOf } from "./reliable-response.ts";
 import { answer, essentialsOf, finishAnswer, statusOf, storedRequest, writeResponse } from "./respond.ts";
@@ -44,7 +45,8 @@ export function receiveRequest(
     retransmitted(draft, known);
     return;
   }
-  if (request.to.tag === undefined) return leg ? undefined : begin(draft, number, request, source);
+  if (request.to.tag === undefined)
+    return leg && !isChallenged(draft) ? undefined : begin(draft, number, request, source);
   return withinDialog(draft, number, leg, request, source);
 }
 
@@ -70,11 +72,6 @@ export function settleRequest(draft: Draft): void {
   if (!request || !txn || txn.request !== undefined || isFinal(txn)) return;
   draft.putServer(request.number, { ...txn, request: essentialsOf(request.message) });
   if (txn.kind === "invite-server" && txn.response === undefined) sendTrying(draft, txn, request.message);
-}
-
-/** Branch and sent-by (RFC 3261 §17.2.3). */
-export function keyOf({ topVia: { branch, host, port } }: SipMessage): string {
-  return `${branch ?? ""}|${host}:${port ?? ""}`;
 }
 
 const isFinal = (txn: ServerTxn): boolean =>

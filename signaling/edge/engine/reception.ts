@@ -11,10 +11,11 @@ import type { CallRunner, Job } from "./call-runner.ts";
 import { Draft, type Outgoing, type StepContext } from "./draft.ts";
 import { callIdOf, isCallId, parseBranch, parseLegId, type LegAddress } from "./ids.ts";
 import type { EdgeMetrics } from "./metrics.ts";
-import { keyOf, receiveRequest, refuse } from "./receive-request.ts";
+import { isMerged, originOf } from "./origin.ts";
+import { receiveRequest, refuse } from "./receive-request.ts";
 import { receiveResponse } from "./receive-response.ts";
 import { emptyCall } from "./record.ts";
-import { MergeGuard, screen, type Refusal } from "./screen.ts";
+import { screen } from "./screen.ts";
 import type { Witness } from "./witness.ts";
 
 export interface ReceptionOptions {
@@ -42,7 +43,6 @@ export class Reception {
   private readonly warnNotProcessed = calm((keptBack, error: unknown, method: string) => {
     this.options.log.warn({ error, method, keptBack }, "requests not processed");
   });
-  private readonly merged = new MergeGuard();
 
   constructor(options: ReceptionOptions) {
     this.options = options;
@@ -81,7 +81,7 @@ export class Reception {
       return;
     }
     this.options.witness.received(address.call, request, source);
-    const refusal = screen(request) ?? this.refuseMerged(request, address);
+    const refusal = screen(request);
     if (refusal) {
       if (request.method !== "ACK") this.refuseNow(address, request, source, refusal.status, refusal.headers);
       return;
@@ -97,6 +97,10 @@ export class Reception {
       call: address.call,
       read: initial ? "fresh" : "cached",
       decide: (draft) => {
+        if (initial && isMerged(draft, request)) {
+          refuse(draft, address.number, request, source, 482);
+          return undefined;
+        }
         const receive = draft.record.proxy ? receiveProxied : receiveRequest;
         const event = receive(draft, address.number, request, source);
         if (!event && draft.outgoing.some(({ retransmission }) => retransmission))
@@ -128,17 +132,7 @@ export class Reception {
   private initialAddress(request: SipMessage): LegAddress {
     const { method } = request;
     const methodClass = method === "ACK" || method === "CANCEL" ? "INVITE" : method;
-    return { call: callIdOf(this.options.secret, methodClass, keyOf(request)), number: 0 };
-  }
-
-  private refuseMerged(request: SipMessage, { call }: LegAddress): Refusal | undefined {
-    if (request.method !== "INVITE" || request.to.tag !== undefined) return undefined;
-    const other = this.merged.other(request, call);
-    const copy = other === undefined ? undefined : this.options.cache.get(other)?.copy;
-    const first = typeof copy === "object" ? copy.body.record.legs[0]?.servers[0] : undefined;
-    if (first?.kind === "invite-server" && first.state.name === "proceeding") return { status: 482 };
-    if (other !== undefined) this.merged.replace(request, call);
-    return undefined;
+    return { call: callIdOf(this.options.secret, methodClass, originOf(request)), number: 0 };
   }
 
   /** Answers from the request alone. */

@@ -147,10 +147,27 @@ describe("a request that came by two ways (RFC 3261 §8.2.2.2)", () => {
     await phone.next(100);
     phone.send(one.port, phone.invite("way2"));
     await phone.next(482);
+    // Whichever instance it meets: the record is one.
+    phone.send(two.port, phone.invite("way3"));
+    await phone.next(482);
     phone.send(two.port, phone.request({ method: "CANCEL", seq: 1, branch: "way1" }));
     expect((await phone.next(200)).cseq.method).toBe("CANCEL");
     await phone.next(487);
     expect(told).toContainEqual({ by: "two", type: "cancel" });
+  });
+});
+
+describe("a client that does not count on with its credentials (RFC 3261 §22.2)", () => {
+  it("is let in all the same after a challenge", async () => {
+    const refused = phone.invite("bare").replace("Max-Forwards", "X-Refuse: 407\r\nMax-Forwards");
+    phone.send(one.port, refused);
+    const challenge = await phone.next(407);
+    phone.send(
+      one.port,
+      phone.request({ method: "ACK", seq: 1, branch: "bare", toTag: challenge.to.tag ?? "" }),
+    );
+    phone.send(two.port, phone.invite("credentials"));
+    await phone.next(200);
   });
 });
 

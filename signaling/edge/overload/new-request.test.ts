@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { keyOf } from "#signaling/edge/engine/receive-request.ts";
+import { originOf } from "#signaling/edge/engine/origin.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { acknowledgesShed, readNewRequest, unavailable } from "./new-request.ts";
@@ -63,7 +63,7 @@ describe("turning a new request away", () => {
     "names the call as the parser does, sent by %s",
     (sentBy) => {
       const text = invite({ Via: `SIP/2.0/UDP ${sentBy};branch=z9hG4bKabc;rport` });
-      expect(readNewRequest(text, source)?.key).toBe(keyOf(parsed(text)));
+      expect(readNewRequest(text, source)?.origin).toBe(originOf(parsed(text)));
     },
   );
 

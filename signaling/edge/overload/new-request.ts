@@ -1,11 +1,12 @@
-import type { Flow } from "#signaling/sip-port/sip-port.ts";
+import { originText } from "#signaling/edge/engine/origin.ts";
+import { STATELESS_METHODS, type Flow } from "#signaling/sip-port/sip-port.ts";
 
 /** As much of a request outside a dialog as turning it away needs, read without taking it apart. */
 export interface NewRequest {
   readonly method: string;
   readonly emergency: boolean;
-  /** Branch and sent-by, as `keyOf` of a parsed message. */
-  readonly key: string;
+  /** What it began goes by, as `originOf` of a parsed message. */
+  readonly origin: string;
   /** Header lines that a response copies, the source written into the top Via (RFC 3261 §18.2.1, RFC 3581 §4). */
   readonly vias: readonly string[];
   readonly from: string;
@@ -53,11 +54,15 @@ export function readNewRequest(text: string, source: Flow): NewRequest | undefin
   const rport = /;rport(?=;|$)/i.test(params);
   if (/;\s*tag\s*=/i.test(to) || branch === undefined || (source.transport === "udp" && !rport))
     return undefined;
+  const method = match[1] ?? "";
+  const tag = /;\s*tag\s*=\s*([^;\s]+)/i.exec(from.slice(from.lastIndexOf(">") + 1))?.[1] ?? "";
   vias[0] = `${(vias[0] ?? "").replace(/;rport(?=;|$)/i, `;rport=${source.port}`)};received=${source.host}`;
   return {
-    method: match[1] ?? "",
+    method,
     emergency: /^urn:service:sos/i.test(match[2] ?? ""),
-    key: `${branch}|${host.replace(/^\[|\]$/g, "")}:${port}`,
+    origin: STATELESS_METHODS.has(method)
+      ? `${branch}|${host.replace(/^\[|\]$/g, "")}:${port}`
+      : originText(valueOf(callId), tag, Number.parseInt(valueOf(cseq), 10), match[2] ?? ""),
     vias,
     from,
     to,
@@ -66,6 +71,8 @@ export function readNewRequest(text: string, source: Flow): NewRequest | undefin
   };
 }
 
+const valueOf = (line: string): string => line.slice(line.indexOf(":") + 1).trim();
+
 const COPIED: ReadonlySet<string> = new Set(["from", "to", "call-id", "cseq"]);
 
 /** Our To-tags on what was turned away begin so: the ACK that follows is known by it and dropped unread. */
@@ -73,8 +80,8 @@ const TAG = "shed-";
 
 /** 503 with Retry-After (RFC 3261 §21.5.4). The same request is answered alike, so that nothing is kept of it (§8.2.7). */
 export function unavailable(request: NewRequest, retryAfterS: number): string {
-  const { vias, from, to, callId, cseq, key } = request;
-  const tag = `${TAG}${checksum(key + callId)}`;
+  const { vias, from, to, callId, cseq, origin } = request;
+  const tag = `${TAG}${checksum(origin + callId)}`;
   return `SIP/2.0 503 Service Unavailable\r\n${vias.join("\r\n")}\r\n${from}\r\n${to};tag=${tag}\r\n${callId}\r\n${cseq}\r\nRetry-After: ${retryAfterS}\r\nReason: SIP;cause=503;text="Overload"\r\nContent-Length: 0\r\n\r\n`;
 }
 

@@ -14,8 +14,8 @@ export interface Shedder {
 }
 
 export interface ShedderOptions {
-  /** True when the request of this method and key (branch and sent-by) began a call that is under way here. */
-  readonly isKnown: (method: string, key: string) => boolean;
+  /** True when the request of this method and origin began a call that is under way here. */
+  readonly isKnown: (method: string, origin: string) => boolean;
 }
 
 /** Seconds that a caller is asked to wait: different ones, or they would all come back at once. */
@@ -67,7 +67,7 @@ export function startShedder({ isKnown }: ShedderOptions): Shedder {
       }
       if (acknowledgesShed(text)) return "drop";
       const request = readNewRequest(text, flow);
-      if (!request || request.emergency || isKnown(request.method, request.key)) return "read";
+      if (!request || request.emergency || isKnown(request.method, request.origin)) return "read";
       offered++;
       if (admission.admit()) {
         admitted++;

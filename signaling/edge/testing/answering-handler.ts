@@ -8,7 +8,7 @@ interface CallState {
 
 /**
  * The smallest call control: answers every call at once, says 200 to the rest, writes one detail record at BYE.
- * `X-Fail` in a request makes it throw, `X-Ring` leaves it unanswered.
+ * `X-Fail` in a request makes it throw, `X-Ring` leaves it unanswered, `X-Refuse: 407` refuses it so.
  *
  * @param told of each event whose step was committed
  */
@@ -24,6 +24,11 @@ export function answeringHandler(
         case "request":
           if (event.message.header("x-fail") !== undefined) throw new Error("asked to fail");
           if (event.message.header("x-ring") !== undefined) return;
+          if (event.message.header("x-refuse") !== undefined) {
+            const status = Number(event.message.header("x-refuse"));
+            step.command({ type: "reply", txn: event.txn, status });
+            return;
+          }
           return event.message.method === "INVITE" ? answer(event, step) : release(event, step);
         case "ack-timeout":
         case "prack-timeout":
