@@ -173,7 +173,7 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       await options.subscriptions.refresh(request, step);
       return;
     }
-    const event = callEventOf(request, clock.now());
+    const event = callEventOf(request, request.atMs ?? clock.now());
     if (event) await runner.advance(step, event);
     else refuse(step, request, 405);
   };

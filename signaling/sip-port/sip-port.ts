@@ -51,6 +51,8 @@ export type SipEvent =
       readonly dialog: boolean;
       readonly message: SipMessage;
       readonly source: Flow;
+      /** When it came, epoch ms, if that was a while ago: Redis was away. */
+      readonly atMs?: number;
     }
   /** The ACK of our 2xx, with the answer when we made the offer. Told once, retransmissions are absorbed. */
   | { readonly type: "ack"; readonly leg: LegId; readonly message: SipMessage }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -8,6 +8,13 @@ import { join } from "node:path";
 export interface RedisServer {
   readonly url: string;
   readonly pid: number;
+  /** kill -9. With `appendonly: "yes"` what it had answered is there after `revive`. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and files; resolves when it takes commands. */
+  revive(): Promise<void>;
+  /** It stands still, as on a machine that hangs, until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Ends the server and deletes its folder. Idempotent. */
   stop(): Promise<void>;
 }
@@ -34,13 +41,50 @@ export async function startRedis(settings: Readonly<Record<string, string>> = {}
 async function startOnce(port: number, settings: Readonly<Record<string, string>>): Promise<RedisServer> {
   const dir = await mkdtemp(join(tmpdir(), "crossband-redis-"));
   const all = { bind: "127.0.0.1", port: String(port), dir, save: "", appendonly: "no", ...settings };
-  const child = spawn(
-    "redis-server",
-    Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]),
-    {
-      stdio: ["ignore", "pipe", "pipe"],
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
+  let running = launch(args);
+  let stopped: Promise<void> | undefined;
+  const kill = async () => {
+    running.child.kill("SIGKILL");
+    await running.exited;
+  };
+  const stop = () =>
+    (stopped ??= (async () => {
+      await kill();
+      await rm(dir, { recursive: true, force: true });
+    })());
+  try {
+    await running.ready;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return running.child.pid ?? 0;
     },
-  );
+    kill,
+    async revive() {
+      running = launch(args);
+      await running.ready;
+    },
+    pause() {
+      running.child.kill("SIGSTOP");
+    },
+    resume() {
+      running.child.kill("SIGCONT");
+    },
+    stop,
+  };
+}
+
+function launch(args: readonly string[]): {
+  child: ChildProcess;
+  ready: Promise<void>;
+  exited: Promise<void>;
+} {
+  const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "pipe"] });
   const exited = new Promise<void>((resolve) => {
     child.once("exit", () => {
       resolve();
@@ -49,20 +93,11 @@ async function startOnce(port: number, settings: Readonly<Record<string, string>
       resolve();
     });
   });
-  let log = "";
-  let stopped: Promise<void> | undefined;
-  const stop = () =>
-    (stopped ??= (async () => {
-      child.kill("SIGKILL");
-      await exited;
-      await rm(dir, { recursive: true, force: true });
-    })());
-
-  // Nothing is kept, so a test run that is killed may take its server along at any moment.
+  // Nothing of it is wanted any more, so a test run that is killed may take its server along at any moment.
   const killOnExit = () => child.kill("SIGKILL");
   process.once("exit", killOnExit);
   void exited.then(() => process.off("exit", killOnExit));
-
+  let log = "";
   child.stderr.resume();
   const ready = new Promise<void>((resolve, reject) => {
     const limit = setTimeout(() => {
@@ -83,13 +118,7 @@ async function startOnce(port: number, settings: Readonly<Record<string, string>
       reject(new Error(`redis-server ended with ${code ?? "a signal"}\n${log}`));
     });
   });
-  try {
-    await ready;
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { url: `redis://127.0.0.1:${port}`, pid: child.pid ?? 0, stop };
+  return { child, ready, exited };
 }
 
 async function freePort(): Promise<number> {

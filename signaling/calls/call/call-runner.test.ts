@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Registry } from "prom-client";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { silent } from "#common/log.ts";
 import type { GroupPolicy, Member } from "#common/media-control.ts";
 import type { MediaOutcome } from "#signaling/calls/media/media-client.ts";
@@ -38,14 +39,15 @@ const answer: MediaOutcome = { outcome: "done", answer: { description: { type: "
 function runnerOn(step: FakeStep, outcome: MediaOutcome) {
   const asked: string[] = [];
   const begun: Promise<void>[] = [];
+  const failures: Error[] = [];
   const registry = new Registry();
   const runner = createCallRunner({
     clock: { now: () => 2 }, log: silent, metrics: createCallMetrics(registry), unbind: () => Promise.resolve(),
     trunks: { claim: () => Promise.resolve("claimed"), release: () => undefined, avoid: () => undefined },
     media: { run(request: MediaRequest) { asked.push(request.op); return Promise.resolve(outcome); } },
-    port: { begin(_call: string, work: (step: Step) => Promise<void>) { const done = work(step); begun.push(done); return done; } },
+    port: { begin(_call: string, work: (step: Step) => Promise<void>) { const failure = failures.shift(); if (failure) return Promise.reject(failure); const done = work(step); begun.push(done); return done; } },
   }); // prettier-ignore
-  return { runner, asked, begun, registry };
+  return { runner, asked, begun, registry, failures };
 }
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -60,6 +62,23 @@ describe("call runner", () => {
     expect(asked).toEqual(["put"]);
     expect(step.record).toMatchObject({ name: "joined" });
     expect(step.commands).toMatchObject([{ type: "reply", txn: "invite", status: 200, body: "a" }]);
+  });
+
+  it("keeps what the media tier said while Redis is away", async () => {
+    vi.useFakeTimers();
+    const step = fakeStep(call);
+    const { runner, failures } = runnerOn(step, answer);
+    failures.push(
+      new CrossbandError(ErrorCode.StateUnavailable, "away"),
+      new CrossbandError(ErrorCode.StateUnavailable, "away"),
+    );
+    runner.start(step, startGroupCall(call, invite));
+    step.commit();
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(step.record).toMatchObject({ name: "joining" });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(step.record).toMatchObject({ name: "joined" });
+    vi.useRealTimers();
   });
 
   it("tells the caller 503 with Retry-After when no media process answers, and counts it", async () => {

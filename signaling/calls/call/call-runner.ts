@@ -1,4 +1,5 @@
 import type { Clock } from "#common/clock.ts";
+import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import type { Step as Decision } from "#common/machine.ts";
 import { NO_MEDIA, type MediaClient, type MediaOutcome } from "#signaling/calls/media/media-client.ts";
@@ -55,6 +56,9 @@ export const trunkOf = (call: AnyCall | undefined): string | undefined =>
   call === undefined || call.kind === "message" || call.name === "ended" || call.name === "gone"
     ? undefined
     : call.trunk;
+/** How often, and how far apart in ms, an answer of the media tier is tried to be stored: about as long as a caller waits. */
+const TAKE_IN_TRIES = 30;
+const TAKE_IN_AGAIN_MS = 1_000;
 
 const STANDING: ReadonlySet<AnyCall["name"]> = new Set(["joined", "talking"]);
 
@@ -173,12 +177,26 @@ export function createCallRunner({
         );
       }
       const event = mediaEvent(request, outcome, clock.now());
-      if (event) await port.begin(callId, (step) => runner.advance(step, event));
+      if (event) await takeIn(callId, event);
     };
     told().catch((error: unknown) => {
       // The timer `media`, or the instance that adopts the call, asks again.
       log.error({ callId, leg: request.leg, error: String(error) }, "media answer not taken in");
     });
+  };
+
+  /** What the media tier said is said once: while Redis is away it is kept. */
+  const takeIn = async (callId: CallId, event: CallEvent): Promise<void> => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await port.begin(callId, (step) => runner.advance(step, event));
+        return;
+      } catch (error) {
+        const away = error instanceof CrossbandError && error.code === ErrorCode.StateUnavailable;
+        if (!away || attempt === TAKE_IN_TRIES) throw error;
+        await new Promise((again) => setTimeout(again, TAKE_IN_AGAIN_MS));
+      }
+    }
   };
 
   const runner: CallRunner = {

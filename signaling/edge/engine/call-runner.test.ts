@@ -39,6 +39,7 @@ function setUp() {
     log: silent,
     send: (_call, { text }) => sent.push(text),
     settled: () => undefined,
+    unsure: () => undefined,
     followUp: () => undefined,
     followed: () => undefined,
   });

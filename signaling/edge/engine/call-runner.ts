@@ -45,6 +45,8 @@ export interface CallRunnerOptions {
   readonly send: (call: CallId, message: Outgoing) => void;
   /** The record as it stands after a step. */
   readonly settled: (entry: CachedCall, record: CallRecord | undefined) => void;
+  /** A commit had no reply. */
+  readonly unsure: (call: CallId) => void;
   readonly followUp: (call: CallId, event: SipEvent) => void;
   /** Legs that follow a registration, or do not any more. */
   readonly followed: (follows: readonly Follow[]) => void;
@@ -191,8 +193,9 @@ export class CallRunner {
         return undefined;
       }
     } catch (cause) {
-      // Perhaps it was written and only the reply was lost: read before the next step.
+      // Perhaps it was written and only the reply was lost: read before the next step, and look whether its timers are ours.
       entry.copy = undefined;
+      this.options.unsure(entry.call);
       throw new CrossbandError(ErrorCode.StateUnavailable, "step not committed", {}, { cause });
     }
     metrics.committed((performance.now() - startedAt) / 1_000);

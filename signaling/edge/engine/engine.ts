@@ -18,6 +18,7 @@ import type { Draft, Follow, Outgoing, StepContext } from "./draft.ts";
 import { callIdOf, isCallId } from "./ids.ts";
 import { LostFlows, silentIn, type Silent, type Whereabouts } from "./lost-flows.ts";
 import type { HandOver } from "./hand-over.ts";
+import { Journal } from "./journal.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
@@ -64,6 +65,9 @@ export class Engine implements SipPort {
   private readonly runner: CallRunner;
   private readonly reception: Reception;
   private readonly lost: LostFlows;
+  private readonly journal: Journal;
+  /** Deadlines that could not be dealt with, by call, from the first on. */
+  private readonly missed = new Map<CallId, number>();
   private readonly now: () => number;
   private readonly advertisedFor: StepContext["advertised"];
   private leaving: HandOver | undefined;
@@ -92,16 +96,26 @@ export class Engine implements SipPort {
       log: options.log,
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       settled: (entry, record) => { this.settled(entry, record); }, // prettier-ignore
+      unsure: (call) => { this.look(call, this.now()); }, // prettier-ignore
       followUp: (call, event) => { this.start({ call, read: "cached", decide: () => ({ event }) }); }, // prettier-ignore
       followed: (follows) => { this.noteAll(follows); }, // prettier-ignore
     });
     this.lost = new LostFlows({ runner: this.runner, whereabouts: options.whereabouts, metrics: this.metrics, log: options.log }); // prettier-ignore
+    this.journal = new Journal({
+      run: (job) => this.runner.run(job),
+      now: this.now,
+      dropped: (error) => {
+        options.log.error({ error }, "not done though promised");
+        this.metrics.dropped("not-committed");
+      },
+    });
     this.reception = new Reception({
       secret: options.secret,
       runner: this.runner,
       cache: this.cache,
       context: () => this.context(),
-      start: (job) => { this.start(job); }, // prettier-ignore
+      notDone: (error, call) => { this.notDone(error, call); }, // prettier-ignore
+      journal: this.journal,
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       metrics: this.metrics,
       witness: this.witness,
@@ -219,6 +233,7 @@ export class Engine implements SipPort {
     const deadline = this.now() + CLOSE_TIMEOUT_MS;
     while (this.runner.active > 0 && this.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 10));
+    this.journal.close();
     this.wheel.close();
   }
 
@@ -228,9 +243,13 @@ export class Engine implements SipPort {
 
   private start(job: Job): void {
     this.runner.run(job).catch((error: unknown) => {
-      this.warnNotDone(error, job.call);
-      this.metrics.dropped("not-committed");
+      this.notDone(error, job.call);
     });
+  }
+
+  private notDone(error: unknown, call: CallId): void {
+    this.warnNotDone(error, call);
+    this.metrics.dropped("not-committed");
   }
 
   private send(call: CallId, message: Outgoing): void {
@@ -283,10 +302,19 @@ export class Engine implements SipPort {
     if (at === undefined) {
       if (record && record.worker === this.leaving?.heir) this.leaving.add(entry.call);
       this.wheel.disarm(entry.call);
+      this.missed.delete(entry.call);
       if (!record) this.cache.drop(entry);
       return;
     }
-    this.wheel.arm(entry.call, at);
+    // What fell due within this tick has not had its turn yet.
+    const armed = this.wheel.at(entry.call);
+    if (armed === undefined || armed > nowMs) this.wheel.arm(entry.call, at);
+  }
+
+  /** Redis is away: what is due stays due, and what was perhaps committed is looked at. */
+  private look(call: CallId, atMs: number): void {
+    this.missed.set(call, atMs);
+    this.wheel.arm(call, this.now() + RETRY_MS);
   }
 
   private onWheel(name: string, atMs: number): void {
@@ -301,10 +329,12 @@ export class Engine implements SipPort {
 
   /** The record is read anew: the ACK or response that makes a retransmission idle may have met another instance. */
   private wake(call: CallId, atMs: number): void {
+    const sinceMs = (this.missed.get(call) ?? atMs) - 1;
+    this.missed.delete(call);
     let silent: readonly Silent[] = [];
     const decide = (draft: Draft) => {
       if (draft.record.worker !== this.options.instance) return undefined;
-      const woken = wake(draft, atMs - 1);
+      const woken = wake(draft, sinceMs);
       silent = silentIn(draft);
       if (woken) draft.effects.push(() => { this.witness.mark(call, ...markOf(woken)); }); // prettier-ignore
       return woken;
@@ -315,8 +345,7 @@ export class Engine implements SipPort {
     };
     work().catch((error: unknown) => {
       this.warnNotDone(error, call);
-      // Redis is away: what is due stays due.
-      if (!this.closed) this.wheel.arm(call, this.now() + RETRY_MS);
+      if (!this.closed) this.look(call, sinceMs + 1);
     });
   }
 }

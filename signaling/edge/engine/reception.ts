@@ -11,8 +11,10 @@ import type { CallRunner, Job } from "./call-runner.ts";
 import { Draft, type Outgoing, type StepContext } from "./draft.ts";
 import { callIdOf, isCallId, parseBranch, parseLegId, type LegAddress } from "./ids.ts";
 import type { EdgeMetrics } from "./metrics.ts";
-import { isMerged, originOf } from "./origin.ts";
+import { isMerged, keyOf, originOf } from "./origin.ts";
 import { receiveRequest, refuse } from "./receive-request.ts";
+import { abandonInvite } from "./abandon.ts";
+import type { Journal } from "./journal.ts";
 import { receiveResponse } from "./receive-response.ts";
 import { emptyCall } from "./record.ts";
 import { screen } from "./screen.ts";
@@ -24,8 +26,10 @@ export interface ReceptionOptions {
   readonly runner: CallRunner;
   readonly cache: CallCache;
   readonly context: () => StepContext;
-  /** Runs a job whose failure nobody has to be told of. */
-  readonly start: (job: Job) => void;
+  /** A job of a message that is not answered could not be done. */
+  readonly notDone: (error: unknown, call: CallId) => void;
+  /** For what is to be done when Redis is back. */
+  readonly journal: Pick<Journal, "add">;
   readonly send: (call: CallId, message: Outgoing) => void;
   readonly metrics: EdgeMetrics;
   readonly witness: Pick<Witness, "received">;
@@ -34,6 +38,8 @@ export interface ReceptionOptions {
 
 /** When Redis is away a caller may try again after so many seconds. */
 const RETRY_AFTER = [["Retry-After", "5"]] as const;
+/** A request that waited longer than this for its step is told with the time at which it came, in ms. */
+const LATE_MS = 250;
 /** Steps under way at which a process takes no new calls: a second's work that waits for Redis, or for call control. */
 const MAX_ACTIVE = 1_000;
 
@@ -62,7 +68,7 @@ export class Reception {
       return;
     }
     this.options.witness.received(address.call, response, source);
-    this.options.start({
+    const job: Job = {
       call: address.call,
       read: "cached",
       decide: (draft) => {
@@ -70,6 +76,12 @@ export class Reception {
         const event = receive(draft, address, response);
         return event && { event };
       },
+    };
+    this.options.runner.run(job).catch((error: unknown) => {
+      this.options.notDone(error, job.call);
+      // Over TCP a final response is said once.
+      if (isAway(error) && response.status >= 200)
+        this.options.journal.add(`${response.topVia.branch ?? ""} ${response.status}`, job);
     });
   }
 
@@ -92,6 +104,7 @@ export class Reception {
       this.refuseNow(address, request, source, 503, RETRY_AFTER);
       return;
     }
+    const atMs = this.options.context().nowMs;
     const stateless = initial && STATELESS_METHODS.has(request.method);
     const job: Job = {
       call: address.call,
@@ -103,6 +116,8 @@ export class Reception {
         }
         const receive = draft.record.proxy ? receiveProxied : receiveRequest;
         const event = receive(draft, address.number, request, source);
+        if (event?.type === "request" && this.options.context().nowMs - atMs > LATE_MS)
+          return { event: { ...event, atMs } };
         if (!event && draft.outgoing.some(({ retransmission }) => retransmission))
           this.options.metrics.retransmissionAbsorbed();
         return event && { event };
@@ -110,7 +125,7 @@ export class Reception {
       ...(stateless ? { forgettable: isAnswered } : {}),
     };
     this.options.runner.run(job).catch((error: unknown) => {
-      this.notProcessed(error, address, request, source);
+      this.notProcessed(error, address, request, source, job);
     });
   }
 
@@ -148,18 +163,46 @@ export class Reception {
     for (const message of draft.outgoing) this.options.send(call, message);
   }
 
-  /** A request whose step could not be committed: said so, but for a BYE, whose sender is gone in any case. */
-  private notProcessed(error: unknown, address: LegAddress, request: SipMessage, source: Flow): void {
-    const known = error instanceof CrossbandError && error.code === ErrorCode.StateUnavailable;
-    if (known) this.warnNotProcessed(error, request.method);
+  /**
+   * A request whose step could not be committed: said so, but for a BYE, whose sender is gone in any case. What its sender
+   * takes for done is done when Redis is back.
+   */
+  private notProcessed(
+    error: unknown,
+    address: LegAddress,
+    request: SipMessage,
+    source: Flow,
+    job: Job,
+  ): void {
+    const away = isAway(error);
+    if (away) this.warnNotProcessed(error, request.method);
     else
       this.options.log.error({ error, call: address.call, method: request.method }, "request not processed");
     this.options.metrics.dropped("not-committed");
-    if (request.method === "ACK") return;
-    if (request.method === "BYE") this.refuseNow(address, request, source, 200);
-    else this.refuseNow(address, request, source, 503, RETRY_AFTER);
+    const { method } = request;
+    const later = (task: Job): boolean =>
+      away && this.options.journal.add(`${address.call} ${keyOf(request)} ${method}`, task);
+    if (method === "ACK") {
+      later(job);
+      return;
+    }
+    if (method === "BYE" && later(job)) {
+      this.refuseNow(address, request, source, 200);
+      return;
+    }
+    if (method === "INVITE") {
+      const decide = (draft: Draft) => {
+        const event = abandonInvite(draft, address.number, keyOf(request));
+        return event && { event };
+      };
+      later({ call: address.call, read: "reload", decide });
+    }
+    this.refuseNow(address, request, source, 503, RETRY_AFTER);
   }
 }
+
+const isAway = (error: unknown): boolean =>
+  error instanceof CrossbandError && error.code === ErrorCode.StateUnavailable;
 
 /** True when a request was answered and nothing else came of it. */
 function isAnswered(draft: Draft): boolean {

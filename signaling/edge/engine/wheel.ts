@@ -50,6 +50,11 @@ export class Wheel {
     return this.due.keys();
   }
 
+  /** When a name falls due. */
+  at(name: string): number | undefined {
+    return this.due.get(name);
+  }
+
   arm(name: string, atMs: number): void {
     if (this.due.get(name) === atMs) return;
     this.due.set(name, atMs);
