@@ -15,10 +15,10 @@ function setUp() {
       stored = args[7] ?? "";
       return Promise.resolve("committed");
     },
-    get: () => Promise.resolve(stored),
+    get: () => Promise.resolve(stored === "" ? null : stored),
   } as unknown as RedisConnection;
   const engine = new Engine({
-    instance: "me", secret: "s", redis, log: silent, metrics: createEdgeMetrics(new Registry()), now: () => nowMs,
+    instance: "me", secret: "s", whereabouts: { flowsOf: () => Promise.resolve([]), note: () => Promise.resolve() }, redis, log: silent, metrics: createEdgeMetrics(new Registry()), now: () => nowMs,
     ticker: { every(_ms, task) { turn = task; return () => undefined; } },
     transports: {
       send(_flow, text) { sent.push(text.slice(0, text.indexOf(" "))); return Promise.resolve(); },
@@ -29,7 +29,7 @@ function setUp() {
     engine,
     sent,
     /** Time passes; the wheel turns if said so. */
-    async pass(ms: number, turns: boolean) {
+    pass: async (ms: number, turns: boolean) => {
       nowMs += ms;
       if (turns) turn();
       await new Promise((done) => setImmediate(done));
