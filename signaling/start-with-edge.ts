@@ -2,6 +2,7 @@ import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { createCalls } from "./calls/attach-calls.ts";
+import { METHODS } from "./calls/capabilities.ts";
 import { sharePort } from "./calls/share-port.ts";
 import { openEdge } from "./edge/index.ts";
 import { deliverToClient, wireDelivery } from "./edge/wire/wire-delivery.ts";
@@ -12,6 +13,7 @@ export async function startWithEdge(context: RoleContext): Promise<RoleHandle> {
   const { config, instance, log, redis } = context;
   const edge = openEdge({
     context,
+    allow: METHODS.join(", "),
     onRpc(request) {
       const delivered = deliverToClient(wire, request);
       if (delivered) return Promise.resolve(delivered);

@@ -18,6 +18,8 @@ import { createMediaClient } from "./media/media-client.ts";
 import { createPlacement } from "./media/place.ts";
 import { createMessageRelay } from "./message/relay-message.ts";
 import { createCallMetrics } from "./metrics.ts";
+import { createRefer } from "./transfer/refer.ts";
+import { createReplace } from "./transfer/replace.ts";
 import { createCallWatch } from "./subscription/call-watch.ts";
 import { resourceOf } from "./subscription/event-package.ts";
 import { createPublish } from "./subscription/publish.ts";
@@ -84,6 +86,8 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   const handler = createCallControl({
     log, clock, metrics, directory, authenticator, runner, bindings, trunks, duties,
     registrar: createRegistrar({ redis, port, log, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, changed: registrationChanged }),
+    refer: createRefer({ clock, secret, directory, bindings, runner, port, ringMs: config.sip.ringSeconds * 1_000 }),
+    replace: createReplace({ clock, directory, runner, port }),
     subscriptions, watch, publish: createPublish({ redis, note: (resource) => { notes.note(resource); }, ...limits }),
     messages: createMessageRelay({ runner, metrics, bindings, membersOf: (group) => directory.membersOf(group), maxMessageBytes: config.sip.maxMessageBytes }),
     ringMs: config.sip.ringSeconds * 1_000,

@@ -12,6 +12,8 @@ import type { CallMetrics } from "./metrics.ts";
 import type { createMessageRelay } from "./message/relay-message.ts";
 import type { createRegistrar } from "./registrar/registrar.ts";
 import { addresseeOf, type OwnHosts } from "./routing/address.ts";
+import type { createRefer } from "./transfer/refer.ts";
+import type { createReplace } from "./transfer/replace.ts";
 import type { createPublish } from "./subscription/publish.ts";
 import { TOLD_TIMER, type CallWatch } from "./subscription/call-watch.ts";
 import { isSubscriptionTimer, type Subscriptions } from "./subscription/subscriptions.ts";
@@ -30,6 +32,8 @@ export interface CallControlOptions {
   readonly registrar: ReturnType<typeof createRegistrar>;
   readonly messages: ReturnType<typeof createMessageRelay>;
   readonly subscriptions: Subscriptions;
+  readonly refer: ReturnType<typeof createRefer>;
+  readonly replace: ReturnType<typeof createReplace>;
   readonly publish: ReturnType<typeof createPublish>;
   readonly watch: Pick<CallWatch, "tell">;
   readonly runner: CallRunner;
@@ -129,6 +133,11 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       await options.publish(request, user, target, step);
       return;
     }
+    if (message.header("replaces") !== undefined) {
+      const status = await options.replace(request, user, step);
+      if (status !== undefined) refuse(step, request, status);
+      return;
+    }
     const reached = target.kind === "user" ? await bindings(target.user.id) : [];
     const routes = target.kind === "outside" ? await trunks.routes(target.dialled, user, message) : undefined;
     const { callId: call } = step;
@@ -171,6 +180,11 @@ export function createCallControl(options: CallControlOptions): SipHandler {
     }
     if (message.method === "SUBSCRIBE") {
       await options.subscriptions.refresh(request, step);
+      return;
+    }
+    if (message.method === "REFER") {
+      const no = await options.refer(request, await directory.own(), step);
+      if (no) refuse(step, request, no.status, no.headers);
       return;
     }
     const event = callEventOf(request, request.atMs ?? clock.now());

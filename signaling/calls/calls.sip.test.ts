@@ -282,7 +282,7 @@ describe("requests that are not for calls", () => {
   });
 
   it.each([
-    ["PUBLISH", 405, "allow", /INVITE/],
+    ["NOTIFY", 405, "allow", /INVITE/],
     ["FROBNICATE", 405, "allow", /INVITE/],
     ["UPDATE", 481, "allow", undefined],
   ])("refuses %s outside a dialog with %i", async (method, status, header, value) => {

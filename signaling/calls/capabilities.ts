@@ -16,11 +16,12 @@ export const METHODS = [
   "PRACK",
   "SUBSCRIBE",
   "PUBLISH",
+  "REFER",
 ] as const;
 
 const IN_DIALOG_ONLY: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE", "PRACK"]);
 /** Option tags that a request may require (RFC 3261 §8.2.2.3). */
-const SUPPORTED: ReadonlySet<string> = new Set(["outbound", "100rel"]);
+const SUPPORTED: ReadonlySet<string> = new Set(["outbound", "100rel", "replaces", "norefersub"]);
 
 export type HeaderList = readonly (readonly [string, string])[];
 
@@ -45,6 +46,8 @@ export interface Refused {
 export function inspect(message: SipMessage, dialog: boolean): Refused | undefined {
   const { method } = message;
   if (!(METHODS as readonly string[]).includes(method)) return { status: 405, headers: ALLOW };
+  // A referral outside a call would be a call that nobody asked for by INVITE (RFC 3515 §2.4.2).
+  if (method === "REFER" && !dialog) return { status: 403, headers: [] };
   const unsupported = [...message.headers("require"), ...message.headers("proxy-require")].filter(
     (tag) => !SUPPORTED.has(tag.toLowerCase()),
   );

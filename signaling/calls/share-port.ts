@@ -17,7 +17,10 @@ const OURS: ReadonlySet<string> = new Set(METHODS);
 const BY_EVENT: ReadonlySet<string> = new Set(["SUBSCRIBE", "PUBLISH"]);
 
 const isOurs = (message: SipMessage): boolean =>
-  BY_EVENT.has(message.method) ? packageOf(message.header("event")) !== undefined : OURS.has(message.method);
+  message.method !== "REFER" &&
+  (BY_EVENT.has(message.method)
+    ? packageOf(message.header("event")) !== undefined
+    : OURS.has(message.method));
 
 /**
  * Divides events by a rule that needs no agreement: a call belongs to whoever wrote its record. Call control begins calls by

@@ -20,6 +20,8 @@ export interface EdgeOptions {
   readonly context: RoleContext;
   /** Requests of other processes that are not for a socket of this one. */
   readonly onRpc?: RpcHandler;
+  /** What Allow says; every method that the edge knows unless said. */
+  readonly allow?: string;
 }
 
 /** A SIP server in this process: sockets, engine, and the inbox by which other processes reach it. */
@@ -45,7 +47,7 @@ export interface Edge {
 const FULL_CALLS = 10_000;
 
 /** Builds the SIP server of a process. Nothing is received before `listen`. */
-export function openEdge({ context, onRpc }: EdgeOptions): Edge {
+export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
   const { config, instance, log, redis, secret } = context;
   const registry = new Registry();
   const rpc = startRpc(redis, context.openBlocking(), instance, serve, log);
@@ -68,6 +70,7 @@ export function openEdge({ context, onRpc }: EdgeOptions): Edge {
     log,
     metrics,
     ...(recorder ? { witness: recorder } : {}),
+    allow,
   });
   const shedder = startShedder({ isKnown: (method, key) => engine.isKnown(method, key) });
   sockets.screenWith(shedder);

@@ -129,6 +129,7 @@ export function admitInvite({
   }
 }
 
-const policyOf = ({ id, name, mode, maxTalkMs, hangMs, queue, phonePtt }: TalkGroup): GroupPolicy => ({
+/** What the media tier must know of a talk group. */
+export const policyOf = ({ id, name, mode, maxTalkMs, hangMs, queue, phonePtt }: TalkGroup): GroupPolicy => ({
   id, name, mode, maxTalkMs, hangMs, queue, phonePtt,
 }); // prettier-ignore

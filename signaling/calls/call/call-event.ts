@@ -1,6 +1,7 @@
 import type { GroupPolicy, LegAnswer, Member } from "#common/media-control.ts";
-import type { Flow, Headers, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type { CallId, Flow, Headers, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
 import type { Refusal } from "./effect.ts";
+import type { Ask } from "./referral.ts";
 
 interface At {
   /** When it was handled, epoch ms. */
@@ -131,6 +132,35 @@ export type CallEvent = At &
     /** The media tier gave up on a leg. */
     | { readonly type: "leg-ended"; readonly leg: LegId }
     | { readonly type: "timer"; readonly timer: string }
+    /** A REFER that the handler has let in (RFC 3515); `call` is the other call that it is about. */
+    | {
+        readonly type: "refer";
+        readonly leg: LegId;
+        readonly txn: TxnId;
+        readonly seq: number;
+        readonly silent: boolean;
+        readonly call: CallId;
+        readonly ask: Ask;
+      }
+    | Told
   );
+
+/** What calls tell each other. */
+export type Told =
+  /** What has become of a referral. */
+  | { readonly type: "referral"; readonly by: CallId; readonly status: number }
+  /** A leg gives way to call `by`; `sdp` is what its caller offered, when it still rings. */
+  | {
+      readonly type: "taken";
+      readonly leg: LegId;
+      readonly by: CallId;
+      readonly policy: GroupPolicy;
+      readonly origin?: CallId;
+      readonly sdp?: string | undefined;
+    }
+  | { readonly type: "partner-ended"; readonly by: CallId }
+  | { readonly type: "partner"; readonly is: CallId }
+  /** Say again how it stands. */
+  | { readonly type: "resume" };
 
 export type EventOf<T extends CallEvent["type"]> = Extract<CallEvent, { type: T }>;

@@ -7,14 +7,17 @@ import { stepMessageRelay, type MessageRelay } from "#signaling/calls/message/me
 import type { CallWatch } from "#signaling/calls/subscription/call-watch.ts";
 import type { CallMetrics } from "#signaling/calls/metrics.ts";
 import type { CallId, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
-import type { CallEvent, EventOf } from "./call-event.ts";
+import { startDial, stepBridgedCall, repeatBridgedCall } from "./bridged-call.machine.ts";
+import type { BridgedCall } from "./bridged-call.ts";
+import type { CallEvent, EventOf, Told } from "./call-event.ts";
 import { sip, type Effect, type MediaRequest } from "./effect.ts";
 import { repeatGroupCall, stepGroupCall, type GroupCall } from "./group-call.machine.ts";
+import { repeatReferral, stepReferral, takingRefused } from "./referral.ts";
 import { stepUserCall } from "./user-call.machine.ts";
 import { repeatUserCall, type UserCall } from "./user-call.ts";
 
 /** Whatever a call's record may hold. */
-export type AnyCall = GroupCall | UserCall | MessageRelay;
+export type AnyCall = GroupCall | UserCall | BridgedCall | MessageRelay;
 
 export interface CallRunnerOptions {
   readonly clock: Pick<Clock, "now">;
@@ -92,8 +95,9 @@ export function createCallRunner({
   const note = (callId: CallId, state: AnyCall, before: AnyCall | undefined): void => {
     log.debug({ callId, kind: state.kind, from: before?.name, to: state.name }, "call stepped");
     if (state.kind === "message") return;
-    if (before === undefined) metrics.call(state.kind, "started");
-    else if (STANDING.has(state.name)) metrics.call(state.kind, "answered");
+    const kind = state.kind === "bridged" ? state.parties.kind : state.kind;
+    if (before === undefined) metrics.call(kind, "started");
+    else if (STANDING.has(state.name)) metrics.call(kind, "answered");
   };
 
   const carryOut = (step: Step, effect: Effect): void => {
@@ -138,6 +142,20 @@ export function createCallRunner({
           trunks.avoid(effect.trunk, effect.peer, effect.seconds);
         });
         return;
+      case "tell":
+        step.after(() => {
+          tell(effect.call, effect.event);
+        });
+        return;
+      case "dial":
+        step.after(() => {
+          begin(effect.call, async (other) => {
+            if (await other.load<AnyCall>())
+              await runner.advance(other, { type: "resume", atMs: clock.now() });
+            else adopt(other, startDial(effect.call, effect.plan, clock.now()));
+          });
+        });
+        return;
       case "unbind":
         step.after(() => {
           unbind(effect.user, effect.key, effect.expiresAtMs).catch((error: unknown) => {
@@ -161,6 +179,15 @@ export function createCallRunner({
     told().catch((error: unknown) => {
       // The call ends when nobody has answered in time; an instance that adopts it asks again.
       log.error({ callId, trunk, error: String(error) }, "room on a trunk not taken in");
+    });
+  };
+  const tell = (call: CallId, event: Told): void => {
+    begin(call, (step) => runner.advance(step, { ...event, atMs: clock.now() }));
+  };
+  /** A step of another call. What is lost here is told again by a timer of this one. */
+  const begin = (call: CallId, work: (step: Step) => Promise<void>): void => {
+    port.begin(call, work).catch((error: unknown) => {
+      log.warn({ callId: call, error: String(error) }, "other call not told");
     });
   };
 
@@ -205,24 +232,45 @@ export function createCallRunner({
     },
     async advance(step, event) {
       const call = await step.load<AnyCall>();
-      const decision = call && stepCall(call, event);
+      const decision = call && stepCall(call, event.type === "taken" ? withOffer(event, call, step) : event);
       if (decision) adopt(step, decision, call);
-      else for (const effect of withoutCall(event)) carryOut(step, effect);
+      else for (const effect of withoutCall(event, step.callId)) carryOut(step, effect);
     },
     async repeat(step) {
       const call = await step.load<AnyCall>();
-      if (call?.kind !== "group" && call?.kind !== "user") return;
+      if (call?.kind !== "group" && call?.kind !== "user" && call?.kind !== "bridged") return;
       watch?.stepped(step, undefined, call);
       log.info({ callId: step.callId, kind: call.kind, name: call.name }, "call adopted");
-      for (const effect of call.kind === "group" ? repeatGroupCall(call) : repeatUserCall(call))
-        carryOut(step, effect);
+      for (const effect of [...repeatCall(call), ...repeatReferral(call)]) carryOut(step, effect);
     },
   };
   return runner;
 }
 
-function stepCall(call: AnyCall, event: CallEvent): Decision<AnyCall, Effect> | undefined {
+/** A call that still rings gives its caller's offer along when somebody else picks up. */
+function withOffer(event: EventOf<"taken">, call: AnyCall, step: Step): CallEvent {
+  return call.kind === "user" && call.name === "calling"
+    ? { ...event, sdp: step.dialog(event.leg)?.sentBody }
+    : event;
+}
+
+function repeatCall(call: Exclude<AnyCall, MessageRelay>): Effect[] {
   switch (call.kind) {
+    case "group":
+      return repeatGroupCall(call);
+    case "user":
+      return repeatUserCall(call);
+    case "bridged":
+      return repeatBridgedCall(call);
+  }
+}
+
+function stepCall(call: AnyCall, event: CallEvent): Decision<AnyCall, Effect> | undefined {
+  const referred = call.kind === "message" ? undefined : stepReferral(call, event);
+  if (referred) return referred;
+  switch (call.kind) {
+    case "bridged":
+      return stepBridgedCall(call, event);
     case "group":
       return stepGroupCall(call, event);
     case "user":
@@ -233,9 +281,10 @@ function stepCall(call: AnyCall, event: CallEvent): Decision<AnyCall, Effect> | 
 }
 
 /** The answer to what no call expects any more: requests are answered, a late 2xx is taken down (RFC 3261 §13.2.2.4). */
-export function withoutCall(event: CallEvent): Effect[] {
+export function withoutCall(event: CallEvent, callId = ""): Effect[] {
+  if (event.type === "taken") return takingRefused(event, callId);
   if (event.type === "bye") return [sip({ type: "reply", txn: event.txn, status: 200 })];
-  if (event.type === "offer" || event.type === "info" || event.type === "prack")
+  if (event.type === "offer" || event.type === "info" || event.type === "prack" || event.type === "refer")
     return [sip({ type: "reply", txn: event.txn, status: 481 })];
   const late =
     event.type === "response" && event.method === "INVITE" && event.status >= 200 && event.status < 300;

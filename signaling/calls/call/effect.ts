@@ -1,5 +1,7 @@
 import type { Description, GroupPolicy, LegRequest, Member } from "#common/media-control.ts";
-import type { LegId, SipCommand } from "#signaling/sip-port/sip-port.ts";
+import type { CallId, LegId, SipCommand } from "#signaling/sip-port/sip-port.ts";
+import type { DialPlan } from "./bridged-call.ts";
+import type { Told } from "./call-event.ts";
 
 /** What a call machine wants done, in order. SIP, detail and timer are part of the step's commit; the rest runs after it. */
 export type Effect =
@@ -12,6 +14,10 @@ export type Effect =
   | { readonly do: "claim"; readonly trunk: string; readonly leg: LegId }
   /** A peer of a trunk did not take a call: others need not find out for themselves. */
   | { readonly do: "avoid"; readonly trunk: string; readonly peer: string; readonly seconds: number }
+  /** To another call, at least once. */
+  | { readonly do: "tell"; readonly call: CallId; readonly event: Told }
+  /** Begins another call, or asks it how it stands. */
+  | { readonly do: "dial"; readonly call: CallId; readonly plan: DialPlan }
   /** The connection of a registered contact is gone. */
   | { readonly do: "unbind"; readonly user: string; readonly key: string; readonly expiresAtMs: number };
 
@@ -20,8 +26,8 @@ export type MediaRequest =
   | { readonly op: "delete"; readonly leg: LegId; readonly group: string }
   | { readonly op: "digit"; readonly leg: LegId; readonly group: string; readonly digit: string };
 
-/** `no-answer`: the callee did not pick up. `media`: look again at what the media tier was asked. `glare`: offer again. */
-export type CallTimer = "no-answer" | "media" | "glare";
+/** `referral`: remind the other call. `no-answer`: the callee did not pick up. `media`: look again at what the media tier was asked. `glare`: offer again. */
+export type CallTimer = "no-answer" | "media" | "glare" | "referral";
 
 /** One call detail record, written once for each call that was routed. */
 export interface CallDetail extends Readonly<Record<string, string | number>> {

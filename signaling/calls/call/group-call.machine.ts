@@ -6,6 +6,7 @@ import { sip, type CallDetail, type Effect, type EndCause } from "./effect.ts";
 import {
   askMedia, atRest, descriptionOf, onAck, onCancel, onDescribed, onOffer, onRefused, owedTxn, repeatPut, type LegStep, type MediaLeg,
 } from "./media-leg.ts"; // prettier-ignore
+import type { Referral } from "./referral.ts";
 
 /** A participant's call into a talk group: one SIP leg, one media leg. */
 interface Base {
@@ -22,7 +23,7 @@ export type GroupCall =
   /** The INVITE is unanswered; the media tier is asked. */
   | (Base & { readonly name: "joining"; readonly txn: TxnId })
   /** 200 is out. */
-  | (Base & { readonly name: "joined"; readonly answerMs: number })
+  | (Base & { readonly name: "joined"; readonly answerMs: number; readonly referral?: Referral })
   /** Over and recorded; the media tier has yet to say that the leg is gone. */
   | (Base & { readonly name: "ended"; readonly tries: number })
   | (Base & { readonly name: "gone" });

@@ -1,4 +1,5 @@
 import type { GroupPolicy, Member } from "#common/media-control.ts";
+import { METHODS } from "#signaling/calls/capabilities.ts";
 import { bestFailure } from "./best-failure.ts";
 import type { UserInvite } from "./call-event.ts";
 import { sdpBody, sip, type Effect } from "./effect.ts";
@@ -14,10 +15,8 @@ import {
   type UserStep,
 } from "./user-call.ts";
 
-const ALLOW: readonly [string, string] = [
-  "Allow",
-  "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, MESSAGE",
-];
+/** What we say in requests that begin a call. */
+export const ALLOWED: readonly [string, string] = ["Allow", METHODS.join(", ")];
 const RELIABLE: readonly [string, string] = ["Supported", "100rel"];
 
 /** One contact is out; the call with it when it was the last, or when it spoke for the callee (6xx, RFC 3261 §16.7 item 5). */
@@ -49,7 +48,7 @@ export const invite = (
     flow,
     ...(!trunk && { registration: { user: state.callee, key } }),
     headers: [
-      ALLOW,
+      ALLOWED,
       ...(reliably(state) ? [RELIABLE] : []),
       ...(trunk?.headers ?? []),
       ...(authorization ? [authorization] : []),

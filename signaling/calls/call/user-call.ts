@@ -4,6 +4,7 @@ import type { LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
 import type { Acknowledgeable, Destination } from "./call-event.ts";
 import { sdpBody, sip, type CallDetail, type Effect, type EndCause } from "./effect.ts";
 import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
+import type { Referral } from "./referral.ts";
 import { owedTxn, repeatPut, type MediaLeg } from "./media-leg.ts";
 
 /** One contact of the callee that is called. */
@@ -110,6 +111,8 @@ export type UserCall =
       readonly answerMs: number;
       readonly peer: LegId;
       readonly relay?: Relay;
+      /** A transfer under way. */
+      readonly referral?: Referral;
     })
   /** Over and recorded; waits for those that are leaving. */
   | (Base & { readonly name: "ended"; readonly tries: number })

@@ -82,7 +82,7 @@ export function createCallWatch({ redis, notes, clock, log }: CallWatchOptions):
 
   return {
     stepped(step, before, after) {
-      if (before?.name === after.name && after.name !== "calling") return;
+      if (before?.name === after.name && after.name !== "calling" && after.name !== "dialling") return;
       const [was, is] = [before ? dialogsOf(before, "") : [], dialogsOf(after, "")];
       const users = new Set([...was, ...is].map(({ user }) => user));
       const { callId } = step;
@@ -129,6 +129,8 @@ export function createCallWatch({ redis, notes, clock, log }: CallWatchOptions):
 const partiesOf = (call: AnyCall): readonly string[] => {
   switch (call.kind) {
     case "group":
+      return [call.media.member.id];
+    case "bridged":
       return [call.media.member.id];
     case "user":
       return [call.caller.id, call.callee];

@@ -17,6 +17,8 @@ export function dialogsOf(call: AnyCall, domain: string): readonly UserDialog[] 
   switch (call.kind) {
     case "group":
       return groupDialogs(call, domain);
+    case "bridged":
+      return bridgedDialogs(call, domain);
     case "user":
       return userDialogs(call);
     case "message":
@@ -33,6 +35,25 @@ function groupDialogs(call: Extract<AnyCall, { kind: "group" }>, domain: string)
       remote: { uri: `sip:${policy.id}@${domain}`, name: policy.name },
     },
   ]; // prettier-ignore
+}
+
+function bridgedDialogs(call: Extract<AnyCall, { kind: "bridged" }>, domain: string): UserDialog[] {
+  if (call.name === "ended" || call.name === "gone") return [];
+  const { media, sip, parties } = call;
+  const user = media.member.id;
+  const other = user === parties.to ? parties.from : parties.to;
+  const part = { user, direction: "recipient", remote: { uri: `sip:${other}@${domain}`, name: "" } } as const;
+  switch (call.name) {
+    case "dialling":
+      return call.branches
+        .filter(({ state }) => state === "calling")
+        .map(({ leg }): UserDialog => ({ ...part, leg, state: "early" }));
+    case "joining":
+      return [{ ...part, leg: sip, direction: "initiator", state: "trying" }];
+    case "moving":
+    case "joined":
+      return [{ ...part, leg: sip, state: "confirmed" }];
+  }
 }
 
 function userDialogs(call: Extract<AnyCall, { kind: "user" }>): UserDialog[] {

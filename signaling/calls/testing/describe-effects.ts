@@ -31,6 +31,12 @@ function describeEffect(effect: Effect): string {
       return `claim ${effect.trunk} ${legNumber(effect.leg)}`;
     case "avoid":
       return `avoid ${effect.peer} ${effect.seconds}`;
+    case "tell": {
+      const { event } = effect;
+      return `tell ${effect.call}: ${event.type}${"status" in event ? ` ${event.status}` : ""}`;
+    }
+    case "dial":
+      return `dial ${effect.call}`;
     case "unbind":
       return `unbind ${effect.key}`;
   }

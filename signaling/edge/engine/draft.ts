@@ -27,6 +27,8 @@ export interface Outgoing {
 /** What a step must know of the world; nothing in it waits. */
 export interface StepContext {
   readonly nowMs: number;
+  /** What Allow says, when whoever handles the calls serves less than the edge knows. */
+  readonly allow?: string;
   /** `host:port` of the cluster for messages by this transport. */
   advertised(transport: Transport): string;
 }

@@ -35,6 +35,8 @@ export interface EngineOptions {
   readonly redis: RedisConnection;
   readonly transports: Pick<Transports, "send" | "onMessage" | "resolve" | "advertised">;
   readonly whereabouts: Whereabouts;
+  /** Methods that whoever handles the calls serves, as Allow lists them; the edge's own unless said. */
+  readonly allow?: string | undefined;
   readonly log: Logger;
   readonly metrics: EdgeMetrics;
   /** Told of every message and mark of a call. */
@@ -238,7 +240,8 @@ export class Engine implements SipPort {
   }
 
   private context(): StepContext {
-    return { nowMs: this.now(), advertised: this.advertisedFor };
+    const { allow } = this.options;
+    return { nowMs: this.now(), advertised: this.advertisedFor, ...(allow !== undefined && { allow }) };
   }
 
   private start(job: Job): void {

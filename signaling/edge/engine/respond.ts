@@ -89,7 +89,9 @@ export function writeResponse(
   });
   const headers: HeaderList = [
     ...(ours ? ([["Contact", contactOf(draft.context, flow)]] as const) : []),
-    ...(needsAllow(request.method, parts.status, given) ? ([["Allow", ALLOW]] as const) : []),
+    ...(needsAllow(request.method, parts.status, given)
+      ? ([["Allow", draft.context.allow ?? ALLOW]] as const)
+      : []),
     ...given,
   ];
   return buildResponse(request, {

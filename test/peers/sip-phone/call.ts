@@ -33,6 +33,8 @@ export class Call {
   readonly ended: Promise<{ by: "us" | "them"; reason: string }>;
   /** Bodies of SIP INFO requests that came. */
   readonly infos: string[] = [];
+  /** Bodies of NOTIFYs inside the call: how a referral of ours goes. */
+  readonly notified: string[] = [];
   /** Offers that came inside the call: hold, or media that moved. */
   reinvites = 0;
   acknowledged = false;
@@ -234,6 +236,10 @@ export class Call {
         this.reinvites++;
         dialog.refreshTarget(request);
         this.accept(request);
+        return;
+      case "NOTIFY":
+        this.notified.push(request.body.trim());
+        endpoint.respond(request, 200, "OK");
         return;
       case "INFO":
         this.infos.push(request.body);

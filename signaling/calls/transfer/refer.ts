@@ -1,0 +1,167 @@
+import type { Clock } from "#common/clock.ts";
+import { mayJoin } from "#state/directory/may-join.ts";
+import type { TalkGroup, User } from "#state/directory/provision.ts";
+import type { Binding } from "#state/registration/binding.ts";
+import { addressOf, policyOf as groupPolicyOf } from "#signaling/calls/call/admit-invite.ts";
+import { MAX_DEPTH, type DialPlan } from "#signaling/calls/call/bridged-call.ts";
+import type { AnyCall, CallRunner } from "#signaling/calls/call/call-runner.ts";
+import { memberOf, policyOf, type Ask, type Transferable } from "#signaling/calls/call/referral.ts";
+import { otherLeg } from "#signaling/calls/call/user-call.ts";
+import type { Refused } from "#signaling/calls/capabilities.ts";
+import { destinationOf } from "#signaling/calls/destinations.ts";
+import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts";
+import { findTarget, type Lookup, type Target } from "#signaling/calls/routing/target.ts";
+import { callIdOf } from "#signaling/edge/engine/ids.ts";
+import { parseAddress } from "#signaling/edge/message/address.ts";
+import type { CallId, LegId, SipEvent, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
+import { callOfLeg, parseReplaces, replacesIn } from "./replaces-header.ts";
+
+export interface ReferOptions {
+  readonly clock: Pick<Clock, "now">;
+  /** Ids of calls that a referral makes follow from it, so that doing it again makes no second one. */
+  readonly secret: string;
+  readonly directory: Lookup;
+  readonly bindings: (user: string) => Promise<readonly Binding[]>;
+  readonly runner: Pick<CallRunner, "advance">;
+  readonly port: Pick<SipPort, "begin">;
+  readonly ringMs: number;
+}
+
+type Request = Extract<SipEvent, { type: "request" }>;
+type Found = { readonly call: CallId; readonly ask: Ask } | Refused;
+
+interface Referrer {
+  readonly user: User;
+  readonly leg: LegId;
+  readonly seq: number;
+  readonly depth: number;
+}
+
+/**
+ * A refusal inside a dialog must not end it, and 404 or 481 would (RFC 5057 §5.1): 403 with the reason says the same. What
+ * the referred call comes to is told by NOTIFY.
+ */
+const refuse = (text: string, status = 403): Refused => ({
+  status,
+  headers: [["Reason", `SIP;cause=${status};text="${text}"`]],
+});
+
+/** Whose a leg of an answered call is. */
+export const userAt = (call: Transferable, leg: LegId): string =>
+  call.kind === "user" ? (leg === call.leg ? call.caller.id : call.callee) : call.media.member.id;
+
+/**
+ * Lets a REFER inside a call in (RFC 3515). Who refers may cause what it might have done itself, and nothing else. Returns
+ * why it is refused, or undefined when it was taken.
+ */
+export function createRefer({ clock, secret, directory, bindings, runner, port, ringMs }: ReferOptions) {
+  return async ({ message, txn, leg }: Request, own: OwnHosts, step: Step): Promise<Refused | undefined> => {
+    const call = await step.load<AnyCall>();
+    if (call?.kind !== "user" && call?.kind !== "group" && call?.kind !== "bridged") return refuse("no call");
+    if (call.name !== "talking" && call.name !== "joined") return refuse("not answered yet", 491);
+    const targets = message.headers("refer-to");
+    const referTo = targets.length === 1 ? parseAddress(targets[0] ?? "") : undefined;
+    if (!referTo) return refuse("Refer-To", 400);
+    const method = referTo.uri.params.get("method") ?? "INVITE";
+    if (method.toUpperCase() !== "INVITE") return refuse("only INVITE is referred");
+    const user = await directory.user(userAt(call, leg));
+    if (!user) return refuse("referrer unknown");
+    const depth = call.kind === "bridged" ? call.depth + 1 : 1;
+    if (depth > MAX_DEPTH) return refuse("too many referrals in a row");
+    const { seq } = message.cseq;
+    const by: Referrer = { user, leg, seq, depth };
+    const replaces = replacesIn(referTo.uri.headers);
+    const found =
+      replaces === undefined
+        ? await blind(call, by, await findTarget(addresseeOf(referTo.uri, own), directory), own)
+        : await attended(call, by, replaces);
+    if ("status" in found) return found;
+    const silent = message.header("refer-sub")?.trim().toLowerCase() === "false";
+    await runner.advance(step, { type: "refer", leg, txn, seq, silent, ...found, atMs: clock.now() });
+    return undefined;
+  };
+
+  async function blind(call: Transferable, by: Referrer, target: Target, own: OwnHosts): Promise<Found> {
+    if (target.kind === "group") return intoGroup(call, by, target.group);
+    if (target.kind !== "user") return refuse("nobody there");
+    const { user } = target;
+    if (call.kind === "group") {
+      const group = await directory.talkGroup(call.policy.id);
+      if (!group || !mayJoin(user, group)) return refuse("not a member of the talk group");
+    }
+    const destinations = (await bindings(user.id)).map(destinationOf);
+    if (destinations.length === 0) return refuse("not registered");
+    const plan: DialPlan = {
+      ...sidesOf(call, by, user, own),
+      origin: call.call, depth: by.depth, to: addressOf(user, own.domain), destinations, ringMs,
+      callee: { id: user.id, name: user.name, priority: user.priority }, referredBy: `<sip:${by.user.id}@${own.domain}>`,
+    }; // prettier-ignore
+    return { call: callIdOf(secret, "REFER", `${by.leg}|${by.seq}`), ask: { op: "dial", plan } };
+  }
+
+  /** The other party is put into a talk group: both must be allowed in. */
+  async function intoGroup(call: Transferable, by: Referrer, group: TalkGroup): Promise<Found> {
+    if (call.kind !== "user") return refuse("only a call between users goes into a talk group");
+    const member = memberOf(call, otherLeg(call, by.leg));
+    const other = await directory.user(member.id);
+    if (!other || !mayJoin(by.user, group) || !mayJoin(other, group))
+      return refuse("not a member of the talk group");
+    const joining = { ...member, name: other.name, priority: other.priority };
+    return { call: call.call, ask: { op: "join", policy: groupPolicyOf(group), member: joining } };
+  }
+
+  /** The party that is left here takes the referrer's place in another call of the referrer's. */
+  async function attended(call: Transferable, by: Referrer, value: string): Promise<Found> {
+    const replaces = parseReplaces(value);
+    const partner = call.kind === "user" ? call.call : call.kind === "bridged" ? call.partner : undefined;
+    const other = replaces && callOfLeg(replaces.leg);
+    if (!replaces || partner === undefined || other === undefined || other === call.call)
+      return refuse("no such dialog");
+    const own: boolean[] = [];
+    const look = async (step: Step): Promise<void> => {
+      const there = await step.load<AnyCall>();
+      const dialog = step.dialog(replaces.leg);
+      own.push(
+        there?.kind === "user" &&
+          there.name === "talking" &&
+          (replaces.leg === there.leg || replaces.leg === there.peer) &&
+          userAt(there, replaces.leg) === by.user.id &&
+          dialog?.callId === replaces.callId &&
+          dialog.remoteTag === replaces.remoteTag,
+      );
+    };
+    // An id that is none of ours is as good as one that is not there.
+    await port.begin(other, look).catch(() => undefined);
+    if (own.at(-1) !== true) return refuse("no such dialog");
+    const policy = call.kind === "user" ? policyOf(call) : call.policy;
+    return { call: other, ask: { op: "take", leg: replaces.leg, policy, partner } };
+  }
+}
+
+/** Who meets whom where: what a dialled call inherits of the one that it was referred from. */
+function sidesOf(
+  call: Transferable,
+  by: Referrer,
+  target: User,
+  own: OwnHosts,
+): Pick<DialPlan, "policy" | "partner" | "from" | "parties"> {
+  switch (call.kind) {
+    case "user": {
+      const other = otherLeg(call, by.leg);
+      return {
+        policy: policyOf(call), partner: call.call, from: other === call.leg ? call.from : call.to,
+        parties: { kind: "user", from: userAt(call, other), to: target.id },
+      }; // prettier-ignore
+    }
+    case "group":
+      return {
+        policy: call.policy, from: addressOf(call.policy, own.domain),
+        parties: { kind: "group", from: target.id, to: call.policy.id },
+      }; // prettier-ignore
+    case "bridged":
+      return {
+        policy: call.policy, from: addressOf(by.user, own.domain), parties: { kind: "user", from: by.user.id, to: target.id },
+        ...(call.partner !== undefined && { partner: call.partner }),
+      }; // prettier-ignore
+  }
+}
