@@ -3,7 +3,7 @@ import { defineScript } from "#state/redis/script.ts";
 import { trunkAuditKey, trunkCallsKey, trunkStartsKey } from "./trunk.keys.ts";
 
 /** A call that was claimed is looked at after this time, then each time again, in ms. */
-export const CHECK_MS = 15_000;
+export const CHECK_MS = 8_000;
 /** What nobody touches for so long is forgotten: a trunk that is gone. */
 const TTL_MS = 7 * 24 * 3_600_000;
 /** How long one instance has the audit of a trunk to itself, in ms. */

@@ -1,0 +1,135 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { silent } from "#common/log.ts";
+import { applyProvision, parseProvision } from "#state/directory/directory.ts";
+import { connect, type RedisConnection } from "#state/redis/connection.ts";
+import { listDuties } from "#state/trunk/duties.ts";
+import { claimSlot, loadOfTrunk } from "#state/trunk/slots.ts";
+import {
+  CARRIER_SDP,
+  challenging,
+  openCarrier,
+  registered,
+  type Carrier,
+} from "#signaling/calls/testing/carrier.ts";
+import { eventually } from "#signaling/calls/testing/eventually.ts";
+import { startScriptedMedia, type ScriptedMedia } from "#signaling/calls/testing/scripted-media.ts";
+import { TEST_PROVISION } from "#signaling/calls/testing/start-calls.ts";
+import {
+  freeUdpPort,
+  startSignalingProcess,
+  type SignalingProcess,
+} from "#signaling/calls/testing/start-processes.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import { newCallId } from "#signaling/edge/engine/ids.ts";
+import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+
+let server: RedisServer;
+let redis: RedisConnection;
+let media: ScriptedMedia;
+let carrier: Carrier;
+let processes: SignalingProcess[] = [];
+let sip = "";
+let made = 0;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = connect(server.url, { log: silent });
+  media = await startScriptedMedia(server.url);
+});
+afterAll(async () => {
+  await media.close();
+  redis.disconnect();
+  await server.stop();
+});
+beforeEach(async () => {
+  carrier = await openCarrier("127.0.0.61");
+  const port = await freeUdpPort();
+  sip = `127.0.0.1:${port}`;
+  made++;
+  processes = await Promise.all(
+    [`one${made}`, `two${made}`].map((name) => startSignalingProcess(name, server.url, port)),
+  );
+});
+afterEach(async () => {
+  await Promise.all(processes.map((each) => each.kill()));
+  carrier.close();
+});
+
+const apply = (trunk: string, optionsSeconds = 0) =>
+  applyProvision(
+    redis,
+    parseProvision(
+      TEST_PROVISION.replace(
+        /trunks:.*/,
+        `trunks: [{ peers: ["${carrier.peer}"], optionsSeconds: ${optionsSeconds}, ${trunk} }]`,
+      ),
+    ),
+  );
+
+/** The process that works on a record, and the others. */
+async function workerOf(record: string): Promise<SignalingProcess> {
+  const [key = ""] = await redis.keys(`*:call:${record}`);
+  const body = (await redis.get(key)) ?? "";
+  const worker = processes.find(({ name }) => body.includes(`"worker":"${name}`));
+  if (!worker) throw new Error("nobody works on the record");
+  return worker;
+}
+
+describe("a registration when its process is killed", () => {
+  it("goes on at another within seconds, with the same Call-ID and the next CSeq, and from one process alone", async () => {
+    carrier.on("REGISTER", challenging({ username: "acct", password: "secret" }, registered(4)));
+    await apply("id: survivor, username: acct, password: secret");
+    await carrier.next("REGISTER");
+    const before = await carrier.next("REGISTER");
+    const duty = [...(await listDuties(redis))].find(([, { trunk }]) => trunk === "survivor")?.[0] ?? "";
+    await eventually(async () => {
+      await workerOf(duty);
+    });
+    const worker = await workerOf(duty);
+    const killedMs = Date.now();
+    await worker.kill();
+    const after = await carrier.next("REGISTER");
+    expect([after.callId, after.cseq.seq]).toEqual([before.callId, before.cseq.seq + 1]);
+    expect(Date.now() - killedMs).toBeLessThan(5_000);
+    const next = await carrier.next("REGISTER");
+    expect(next.cseq.seq).toBe(after.cseq.seq + 1);
+    expect(await workerOf(duty)).not.toBe(worker);
+  });
+});
+
+describe("the count of a trunk when processes are killed", () => {
+  it("returns to 0 after calls in every phase", async () => {
+    await apply('id: counted, maxCalls: 50, inbound: [{ did: "+15551230001", to: fire-1 }]', 3_600);
+    const parts = (i: number) => ({
+      uri: `sip:+15551230001@${sip}`, from: `<sip:+1555765${1_000 + i}@carrier.example>;tag=f${i}`, to: "<sip:desk@carrier.example>",
+      callId: `k${made}-${i}@carrier`,
+    }); // prettier-ignore
+    const invite = (i: number) =>
+      carrier.request(sip, { ...parts(i), method: "INVITE", seq: 1, body: CARRIER_SDP });
+    const hangUp = async (i: number, answer: SipMessage) => {
+      const inDialog = { ...parts(i), uri: answer.contacts[0]?.uriText ?? "", to: answer.header("to") ?? "" };
+      carrier.ack(sip, { ...inDialog, method: "INVITE", seq: 1 });
+      expect((await carrier.request(sip, { ...inDialog, method: "BYE", seq: 2 })).status).toBe(200);
+    };
+    // The trunk is in force once a call is taken.
+    let tried = 100;
+    await eventually(async () => {
+      const answer = await invite(++tried);
+      expect(answer.status).toBe(200);
+      await hangUp(tried, answer);
+    });
+    const calls = Array.from({ length: 20 }, (_, i) => invite(i));
+    const first = await Promise.race(calls);
+    // The carrier's messages all meet one process: it is killed when some calls are answered and others are not.
+    await (await workerOf((first.to.tag ?? "").replace(/\.\d+$/, ""))).kill();
+    const answers = await Promise.all(calls);
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+    expect((await loadOfTrunk(redis, "counted", Date.now())).calls).toBe(20);
+    // What a process that died in the midst of letting a call in leaves behind.
+    await claimSlot(redis, "counted", newCallId(), {});
+    await Promise.all(answers.map((answer, i) => hangUp(i, answer)));
+    await eventually(async () => {
+      expect((await loadOfTrunk(redis, "counted", Date.now())).calls).toBe(0);
+    }, 25_000);
+  }, 60_000);
+});
