@@ -88,6 +88,15 @@ function buildProgram(exit: (code: number) => void): Command {
     });
 
   program
+    .command("bans")
+    .description("list the addresses that are not read because of what they sent")
+    .option("--lift <address>", "read this one again")
+    .action(async (options: { lift?: string }) => {
+      const { bans } = await import("./bans.ts");
+      exit(await bans(configured(), options.lift));
+    });
+
+  program
     .command("calls")
     .description("list the calls that are there now")
     .option("--json", "one JSON object a line")

@@ -170,6 +170,34 @@ export const configSchema = z.strictObject({
             reason:
               "stream sockets of one address: an office behind a translator fits, one attacker does not take all",
           }),
+          messagesPerSecond: field(count.min(10).max(1_000_000).default(20_000), {
+            reason:
+              "SIP messages a second that are read from one address; a trunk at 1,200 calls a second stays below",
+          }),
+          banSeconds: field(count.min(1).max(86_400).default(300), {
+            unit: "s",
+            reason:
+              "how long an address is not read that sends garbage, guesses at names and numbers, or runs a scanner; registered phones there go on",
+          }),
+          neverBanned: field(z.array(z.string()).max(1_000).default([]), {
+            reason: "addresses that are not banned whatever comes from them: trunks, monitoring, an office",
+          }),
+          scanners: field(
+            z
+              .array(z.string().min(3))
+              .max(100)
+              .default([
+                "friendly-scanner",
+                "sipvicious",
+                "sipcli",
+                "sip-scan",
+                "sundayddr",
+                "iWar",
+                "pplsip",
+                "smap",
+              ]),
+            { reason: "beginnings of User-Agent headers that ban their sender at once and get no answer" },
+          ),
         })
         .prefault({}),
       maxMessageBytes: field(count.min(4_096).max(65_535).default(65_535), {

@@ -22,7 +22,13 @@ export async function startWithEdge(context: RoleContext): Promise<RoleHandle> {
       );
     },
   });
-  const calls = createCalls({ context, port: edge.port, rpc: edge.rpc, registry: edge.registry });
+  const calls = createCalls({
+    context,
+    port: edge.port,
+    rpc: edge.rpc,
+    registry: edge.registry,
+    conduct: edge.sockets.guard,
+  });
   const shared = sharePort(edge.port);
   const wire = createWireServer({
     config,

@@ -6,6 +6,7 @@ import { fetchBindings, forgetBinding } from "#state/registration/fetch-bindings
 import { startChangeFeed } from "#state/subscription/change-feed.ts";
 import { openChangeNotes } from "#state/subscription/change-notes.ts";
 import type { Rpc } from "#state/rpc/rpc.ts";
+import { NO_CONDUCT, type Conduct } from "#signaling/sip-port/conduct.ts";
 import type { SipHandler, SipPort } from "#signaling/sip-port/sip-port.ts";
 import type { Registry } from "prom-client";
 import { createAuthenticator } from "./auth/authenticator.ts";
@@ -34,6 +35,8 @@ export interface AttachOptions {
   readonly port: Pick<SipPort, "begin">;
   readonly rpc: Pick<Rpc, "call">;
   readonly registry: Registry;
+  /** Who guards the sockets, when they are ours. */
+  readonly conduct?: Conduct;
 }
 
 export interface Calls {
@@ -45,7 +48,7 @@ export interface Calls {
 }
 
 /** Builds call control over a SIP port, Redis and the media tier. */
-export function createCalls({ context, port, rpc, registry }: AttachOptions): Calls {
+export function createCalls({ context, port, rpc, registry, conduct = NO_CONDUCT }: AttachOptions): Calls {
   const { config, log, redis, secret } = context;
   const clock = systemClock;
   const metrics = createCallMetrics(registry);
@@ -62,7 +65,7 @@ export function createCalls({ context, port, rpc, registry }: AttachOptions): Ca
   }); // prettier-ignore
   const bindings = (user: string) => fetchBindings(redis, user);
   const authenticator = createAuthenticator({
-    secret, clock, bindings, trunkPassword: async (username) => (await trunks.byUsername(username))?.trunk.password, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite, firstDigest: config.sip.firstDigest, md5OnlyAgents: config.sip.md5OnlyAgents,
+    secret, clock, conduct, bindings, trunkPassword: async (username) => (await trunks.byUsername(username))?.trunk.password, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite, firstDigest: config.sip.firstDigest, md5OnlyAgents: config.sip.md5OnlyAgents,
   }); // prettier-ignore
   const media = createMediaClient(rpc, createPlacement(redis, clock), log);
   const notes = openChangeNotes(redis, log);

@@ -125,7 +125,9 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       await messages(request, user, target, own.domain, step);
       return;
     }
+    const known = binding === undefined ? undefined : { user: user.id, key: binding };
     if (message.method === "SUBSCRIBE") {
+      if (known) step.command({ type: "follow", leg: request.leg, registration: known });
       await options.subscriptions.begin(request, user, target, step);
       return;
     }
@@ -153,10 +155,11 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       atMs: clock.now(),
     });
     if ("start" in admitted) {
-      if (binding !== undefined)
-        step.command({ type: "follow", leg: request.leg, registration: { user: user.id, key: binding } });
+      if (known) step.command({ type: "follow", leg: request.leg, registration: known });
       runner.start(step, admitted.start);
-    } else refuse(step, request, admitted.status, admitted.headers);
+      return;
+    }
+    refuse(step, request, admitted.status, admitted.headers);
   };
 
   const onRequest = async (request: Request, step: Step): Promise<void> => {

@@ -11,8 +11,10 @@ import { Sweeper } from "./engine/sweeper.ts";
 import { startShedder, type Shedder } from "./overload/shedder.ts";
 import { leave, takeCalls } from "./leave.ts";
 import { openRecorder } from "./trace/open-recorder.ts";
+import { keepBans } from "./keep-bans.ts";
 import { createWhereabouts } from "./whereabouts.ts";
 import { deliverToFlow, flowDelivery, type FlowDeliveryOptions } from "./transport/flow-delivery.ts";
+import { kernelDrops } from "./transport/kernel-drops.ts";
 import { createSockets, type Sockets } from "./transport/sockets.ts";
 import type { TransportListeners } from "./transport/transport.ts";
 
@@ -58,6 +60,8 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
     deliverElsewhere: flowDelivery({ rpc, living, measure: measureDelivery(registry) }),
     certificates: () => openCertificates(redis, config.sip, ownNames(config), log),
   });
+  const bans = keepBans(redis, sockets.guard, log);
+  sockets.onBan(bans.share);
   const metrics = createEdgeMetrics(registry);
   countTransport(registry, sockets);
   const recorder = openRecorder(context, sockets, registry);
@@ -118,6 +122,7 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
         shedder.close();
         unwatch?.();
         await sweeper?.close();
+        bans.close();
         await engine.close();
         await recorder?.flush();
         await sockets.close();
@@ -149,6 +154,22 @@ function countTransport(registry: Registry, sockets: Sockets): void {
     registers: [registry],
     collect() {
       for (const [event, count] of Object.entries(sockets.counters)) this.set({ event }, count);
+    },
+  });
+  new Gauge({
+    name: "crossband_sip_udp_dropped",
+    help: "Datagrams that the kernel dropped because the receive buffer of the SIP port was full",
+    registers: [registry],
+    async collect() {
+      this.set(await kernelDrops());
+    },
+  });
+  new Gauge({
+    name: "crossband_sip_bans",
+    help: "Addresses that are not read at the moment",
+    registers: [registry],
+    collect() {
+      this.set(sockets.guard.bans.length);
     },
   });
   new Gauge({

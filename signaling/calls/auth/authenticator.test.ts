@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { User } from "#state/directory/provision.ts";
 import type { Binding } from "#state/registration/binding.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
+import { NO_CONDUCT } from "#signaling/sip-port/conduct.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { createAuthenticator } from "./authenticator.ts";
 import { createFailureLimit } from "./failure-limit.ts";
@@ -31,6 +32,7 @@ const bindingAt = (flow: Flow): Binding => ({
 
 const authenticator = (bound: Flow[] = [], challengeInvite: "unregistered" | "always" = "unregistered") =>
   createAuthenticator({
+    conduct: NO_CONDUCT,
     secret: "s", clock, limit: createFailureLimit(clock), challengeInvite, firstDigest: "SHA-256", md5OnlyAgents: ["baresip v1.0"],
     trunkPassword: (name) => Promise.resolve(name === "carrier" ? "carrier-secret" : undefined),
     user: (id) => Promise.resolve(id === "alice" ? alice : undefined),
@@ -157,6 +159,7 @@ describe("who is calling", () => {
     const later = { now: () => clock.now() + 400_000 };
     const limit = createFailureLimit(later);
     const one = createAuthenticator({
+      conduct: NO_CONDUCT,
       secret: "s",
       clock: later,
       limit,

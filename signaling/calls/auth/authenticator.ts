@@ -6,6 +6,7 @@ import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { parseUri } from "#signaling/edge/message/uri.ts";
 import { addresseeOf, isOwnHost, type OwnHosts } from "#signaling/calls/routing/address.ts";
 import type { HeaderList } from "#signaling/calls/capabilities.ts";
+import type { Conduct } from "#signaling/sip-port/conduct.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { algorithms, challenges, credentialsFor, verifyDigest, type Algorithm } from "./digest.ts";
 import type { FailureLimit } from "./failure-limit.ts";
@@ -35,6 +36,7 @@ export interface AuthenticatorOptions {
   readonly secret: string;
   readonly clock: Pick<Clock, "now">;
   readonly limit: FailureLimit;
+  readonly conduct: Conduct;
   readonly user: (id: string) => Promise<User | undefined>;
   readonly bindings: (user: string) => Promise<readonly Binding[]>;
   /** Password of a trunk's account, by its username. */
@@ -85,7 +87,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       own.domain,
       message.headers(proxy ? "proxy-authorization" : "authorization"),
     );
-    if (credentials === undefined) return ask("no-credentials");
+    if (credentials === undefined) {
+      const asked = message.method === "REGISTER" ? message.to.uri.user : message.requestUri?.user;
+      options.conduct.offended(source, "sweep", asked ?? "-");
+      return ask("no-credentials");
+    }
     if (typeof credentials === "string") return ask("malformed");
     const { username } = credentials;
     const waitS = limit.waitSeconds(source.host, username);
@@ -99,9 +105,11 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     if (verdict === "stale") return ask("stale");
     if (verdict === "wrong" || !sound || !ha1) {
       limit.fail(source.host, username);
+      options.conduct.offended(source, "wrong-password", username);
       return ask("wrong");
     }
     limit.succeed(source.host, username);
+    options.conduct.proved(source);
     return user ? { outcome: "known", user, by: "digest" } : { outcome: "trunk", username };
   };
 
@@ -110,6 +118,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     const from = addresseeOf(message.from.uri, own);
     const user = from.kind === "name" ? await options.user(from.name) : undefined;
     const binding = user && (await overFlow(user.id, source));
+    if (binding) options.conduct.proved(source);
     return user && binding && { outcome: "known", user, by: "registration", binding: binding.key };
   };
 

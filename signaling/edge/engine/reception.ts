@@ -122,7 +122,7 @@ export class Reception {
           this.options.metrics.retransmissionAbsorbed();
         return event && { event };
       },
-      ...(stateless ? { forgettable: isAnswered } : {}),
+      ...(initial ? { forgettable: stateless ? isAnswered : isChallenged } : {}),
     };
     this.options.runner.run(job).catch((error: unknown) => {
       this.notProcessed(error, address, request, source, job);
@@ -203,6 +203,15 @@ export class Reception {
 
 const isAway = (error: unknown): boolean =>
   error instanceof CrossbandError && error.code === ErrorCode.StateUnavailable;
+
+/**
+ * True when all that came of a request was a challenge. It is said once and nothing is kept of it (RFC 3261 §26.3.2.4): whoever
+ * writes somebody else's address on his packets gets that one no repetitions, and no memory of ours.
+ */
+const isChallenged = (draft: Draft): boolean =>
+  draft.outgoing.length > 0 &&
+  draft.outgoing.every(({ status }) => status === 401 || status === 407) &&
+  isAnswered(draft);
 
 /** True when a request was answered and nothing else came of it. */
 function isAnswered(draft: Draft): boolean {

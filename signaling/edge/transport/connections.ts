@@ -22,6 +22,8 @@ export interface ConnectionLimits {
   readonly all: number;
   /** From one address: an office behind a translator fits, one attacker does not take all. */
   readonly perSource: number;
+  /** False for an address that is banned. */
+  readonly mayConnect: (host: string) => boolean;
 }
 
 export interface Connections {
@@ -51,7 +53,7 @@ export function createConnections(
   const byRemote = new Map<string, Connection>();
   const perSource = new Map<string, number>();
   const mayOpen = (host: string): boolean =>
-    byId.size < limits.all && (perSource.get(host) ?? 0) < limits.perSource;
+    byId.size < limits.all && (perSource.get(host) ?? 0) < limits.perSource && limits.mayConnect(host);
   return {
     mayOpen,
     get size() {
@@ -86,6 +88,8 @@ export function createConnections(
       if (connection.unsent + bytes.length > MAX_UNSENT_BYTES) {
         counters["slow-peer"]++;
         connection.destroy();
+        // What is sent in this very turn finds it gone.
+        this.remove(connection);
         throw new CrossbandError(ErrorCode.FlowGone, "peer does not read", { host: connection.flow.host });
       }
       try {

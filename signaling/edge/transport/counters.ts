@@ -8,6 +8,7 @@ export const TRANSPORT_EVENTS = [
   "rate-limited",
   "shed",
   "banned",
+  "scanner",
   "handler-failed",
   "send-failed",
   "connection-opened",

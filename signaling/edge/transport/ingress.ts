@@ -1,5 +1,6 @@
 import type { Logger } from "#common/log.ts";
 import { buildResponse } from "#signaling/edge/message/build.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
 import {
   DEFAULT_LIMITS,
   parseMessage,
@@ -27,6 +28,7 @@ export interface Ingress {
 export function createIngress(
   maxMessageBytes: number,
   guard: SourceGuard,
+  scanners: readonly string[],
   counters: TransportCounters,
   answer: (flow: Flow, bytes: string) => void,
   log: Logger,
@@ -35,11 +37,19 @@ export function createIngress(
 
   const refuse = (failure: ParseFailure, flow: Flow): void => {
     counters[failure.status === 513 ? "too-large" : "malformed"]++;
-    guard.malformed(flow.host);
+    guard.offended(flow, "malformed", "");
     log.debug({ reason: failure.reason, host: flow.host, transport: flow.transport }, "malformed message");
     const reply = answerMalformed(failure);
     if (reply === undefined || failure.message === undefined) return;
     answer(responseFlow(failure.message, flow), reply);
+  };
+
+  const agents = scanners.map((agent) => agent.toLowerCase());
+  /** Asked of requests that begin something, from those who have not proved who they are. */
+  const isScanner = (message: SipMessage, flow: Flow): boolean => {
+    if (message.kind !== "request" || message.to.tag !== undefined || guard.isProved(flow)) return false;
+    const agent = message.header("user-agent")?.toLowerCase();
+    return agent !== undefined && agents.some((beginning) => agent.startsWith(beginning));
   };
 
   return {
@@ -47,7 +57,7 @@ export function createIngress(
     shedder: undefined,
     receive(text, flow) {
       try {
-        const verdict = guard.admit(flow.host);
+        const verdict = guard.admit(flow);
         if (verdict !== "read") {
           counters[verdict]++;
           return;
@@ -61,8 +71,11 @@ export function createIngress(
         }
         const stream = flow.transport === "tcp" || flow.transport === "tls";
         const result = parseMessage(text, { limits, stream, source: flow });
-        if (result.ok) this.handler?.(result.message, flow);
-        else refuse(result, flow);
+        if (!result.ok) refuse(result, flow);
+        else if (isScanner(result.message, flow)) {
+          counters.scanner++;
+          guard.offended(flow, "scanner", "");
+        } else this.handler?.(result.message, flow);
       } catch (error) {
         counters["handler-failed"]++;
         log.error(

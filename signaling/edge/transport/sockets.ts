@@ -11,7 +11,7 @@ import { newCounters, type TransportCounters } from "./counters.ts";
 import { createIngress } from "./ingress.ts";
 import { createTargetResolver } from "./resolve.ts";
 import type { Shedder } from "#signaling/edge/overload/shedder.ts";
-import { createSourceGuard } from "./source-guard.ts";
+import { createSourceGuard, type Ban, type SourceGuard } from "./source-guard.ts";
 import type { StreamContext } from "./stream-connection.ts";
 import { openTcp, type StreamTransport } from "./tcp.ts";
 import { openTls } from "./tls.ts";
@@ -34,6 +34,10 @@ export interface Sockets extends Transports {
   stopAccepting(): void;
   /** Closes stream connections politely; resolves when their peers have gone, or after `limitMs`. */
   leaveConnections(limitMs: number): Promise<void>;
+  /** Accounts of those who send. */
+  readonly guard: SourceGuard;
+  /** Told when an address is not read any more. */
+  onBan(handler: (ban: Ban) => void): void;
   readonly counters: Readonly<TransportCounters>;
   /** Stream sockets that are open. */
   readonly connectionCount: number;
@@ -48,7 +52,15 @@ const PORT_ATTEMPTS = 5;
 export function createSockets(options: SocketsOptions): Sockets {
   const { config, instance, log } = options;
   const counters = newCounters();
-  const guard = createSourceGuard(systemClock);
+  const { messagesPerSecond, banSeconds, neverBanned, scanners } = config.sip.limits;
+  let banned: (ban: Ban) => void = () => undefined;
+  const guard = createSourceGuard(
+    systemClock,
+    { messagesPerSecond, banMs: banSeconds * 1_000, neverBanned: new Set(neverBanned) },
+    (ban) => {
+      banned(ban);
+    },
+  );
   const resolve = createTargetResolver();
   let closedHandler: (flow: Flow) => void = () => undefined;
   const connections = createConnections(
@@ -56,9 +68,13 @@ export function createSockets(options: SocketsOptions): Sockets {
     (flow) => {
       closedHandler(flow);
     },
-    { all: config.sip.limits.connections, perSource: config.sip.limits.connectionsPerSource },
+    {
+      all: config.sip.limits.connections,
+      perSource: config.sip.limits.connectionsPerSource,
+      mayConnect: (host) => guard.mayConnect(host),
+    },
   );
-  const ingress = createIngress(config.sip.maxMessageBytes, guard, counters, answer, log);
+  const ingress = createIngress(config.sip.maxMessageBytes, guard, scanners, counters, answer, log);
   const context: StreamContext = {
     instance,
     maxMessageBytes: config.sip.maxMessageBytes,
@@ -128,6 +144,10 @@ export function createSockets(options: SocketsOptions): Sockets {
     counters,
     get connectionCount() {
       return connections.size;
+    },
+    guard,
+    onBan(handler) {
+      banned = handler;
     },
     send,
     resolve,

@@ -1,71 +1,186 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "#common/clock.ts";
+import type { Conduct, Offence } from "#signaling/sip-port/conduct.ts";
+import type { Flow } from "#signaling/sip-port/sip-port.ts";
 
 export interface GuardLimits {
-  /** Messages a second from one address; a trunk at 1,200 calls a second stays below. */
+  /** Messages a second from one address. */
   readonly messagesPerSecond: number;
-  /** Malformed messages in one window before an address is no longer read. */
-  readonly malformedPerWindow: number;
-  readonly windowMs: number;
   readonly banMs: number;
+  /** Addresses that are never banned: trunks, monitoring, an office. */
+  readonly neverBanned: ReadonlySet<string>;
 }
 
-export const GUARD_LIMITS: GuardLimits = {
-  messagesPerSecond: 20_000,
-  malformedPerWindow: 100,
-  windowMs: 10_000,
-  banMs: 60_000,
+/** An address that is not read any more, or hardly. */
+export interface Ban {
+  readonly host: string;
+  readonly untilMs: number;
+  readonly offence: Offence;
+  /** It offended over a connection, so the address is its own. Over UDP anybody may have written it on the packet. */
+  readonly proven: boolean;
+}
+
+export interface SourceGuard extends Conduct {
+  /** Called for every message: whether it is to be read. */
+  admit(flow: Flow): "read" | "rate-limited" | "banned";
+  /** True when this very flow has proved who it is. */
+  isProved(flow: Flow): boolean;
+  /** False when an address may not open connections. */
+  mayConnect(host: string): boolean;
+  /** The bans of the whole cluster: those of ours that are not among them any more are lifted. */
+  replaceBans(bans: readonly Ban[]): void;
+  readonly bans: readonly Ban[];
+}
+
+/** Points that make a ban, and what each offence costs. */
+const LIMIT = 100;
+const POINTS: Readonly<Record<Offence, number>> = {
+  malformed: 1,
+  "wrong-password": 4,
+  sweep: 4,
+  scanner: LIMIT + 1,
 };
+const WINDOW_MS = 60_000;
 /** Addresses remembered; beyond it the longest silent are forgotten. */
 const MAX_SOURCES = 10_000;
+/** Flows of one address that are remembered as proved. */
+const MAX_PROVED = 256;
+/** As long as a usual registration: who has not proved himself since does so again. */
+const PROVED_MS = 3_900_000;
+/** Names that one flow tried and that are told apart in a window. */
+const MAX_DETAILS = 64;
+/** Flows of one address with an account of their own in a window. */
+const MAX_ACCOUNTS = 64;
+/**
+ * What is read each second of an address whose ban rests on UDP alone. Whoever writes a telephone's address on his packets
+ * gets its address banned, but not the telephone: one that has registered is read as ever, one that has not can do so.
+ */
+const TRICKLE_PER_SECOND = 5;
 
-export interface SourceGuard {
-  /** Called for every message: whether it is to be read. */
-  admit(host: string): "read" | "rate-limited" | "banned";
-  /** Notes a malformed one; scanners are banned for a while, and get no answers that a spoofed address could suffer from. */
-  malformed(host: string): void;
+interface Account {
+  points: number;
+  readonly details: Set<string>;
 }
 
 interface Source {
   second: number;
   messages: number;
   window: number;
-  malformed: number;
-  bannedUntilMs: number;
+  /** What is held against the address (name "") and against single flows of it in this window. */
+  accounts: Map<string, Account> | undefined;
+  ban: Ban | undefined;
+  /** Flow → until when it counts as proved. */
+  proved: Map<string, number> | undefined;
 }
 
-/** Counts messages by source address. */
-export function createSourceGuard(clock: Clock, limits: GuardLimits = GUARD_LIMITS): SourceGuard {
+/** Keeps accounts by source address: how much it sends, what it did, and which of its flows have proved who they are. */
+export function createSourceGuard(
+  clock: Pick<Clock, "now">,
+  limits: GuardLimits,
+  onBan: (ban: Ban) => void = () => undefined,
+): SourceGuard {
   const sources = new LRUCache<string, Source>({ max: MAX_SOURCES });
+  const banned = new Map<string, Ban>();
+
   const sourceOf = (host: string): Source => {
     let source = sources.get(host);
     if (!source) {
-      source = { second: 0, messages: 0, window: 0, malformed: 0, bannedUntilMs: 0 };
+      source = {
+        second: 0, messages: 0, window: 0, accounts: undefined, ban: banned.get(host), proved: undefined,
+      }; // prettier-ignore
       sources.set(host, source);
     }
     return source;
   };
+  const isProved = (source: Source, flow: Flow, now: number): boolean =>
+    source.proved !== undefined && (source.proved.get(nameOf(flow)) ?? 0) > now;
+  const impose = (source: Source, ban: Ban): void => {
+    source.ban = ban;
+    const [oldest] = banned.keys();
+    if (banned.size >= MAX_SOURCES && oldest !== undefined) banned.delete(oldest);
+    banned.set(ban.host, ban);
+  };
+
   return {
-    admit(host) {
+    admit(flow) {
       const now = clock.now();
-      const source = sourceOf(host);
-      if (source.bannedUntilMs > now) return "banned";
+      const source = sourceOf(flow.host);
       const second = Math.floor(now / 1_000);
       if (source.second !== second) {
         source.second = second;
         source.messages = 0;
       }
-      return ++source.messages > limits.messagesPerSecond ? "rate-limited" : "read";
+      source.messages++;
+      if (source.ban !== undefined && source.ban.untilMs > now && !isProved(source, flow, now)) {
+        const soft = flow.transport === "udp" && !source.ban.proven;
+        if (!soft || source.messages > TRICKLE_PER_SECOND) return "banned";
+      }
+      return source.messages > limits.messagesPerSecond ? "rate-limited" : "read";
     },
-    malformed(host) {
+    isProved: (flow) => isProved(sourceOf(flow.host), flow, clock.now()),
+    mayConnect(host) {
+      const ban = banned.get(host);
+      return ban === undefined || !ban.proven || ban.untilMs <= clock.now();
+    },
+    proved(flow) {
+      const { proved = new Map<string, number>() } = sourceOf(flow.host);
+      sourceOf(flow.host).proved = proved;
+      proved.delete(nameOf(flow));
+      proved.set(nameOf(flow), clock.now() + PROVED_MS);
+      const [oldest] = proved.keys();
+      if (proved.size > MAX_PROVED && oldest !== undefined) proved.delete(oldest);
+    },
+    offended(flow, offence, detail) {
       const now = clock.now();
-      const source = sourceOf(host);
-      const window = Math.floor(now / limits.windowMs);
+      const source = sourceOf(flow.host);
+      // Who has proved himself makes mistakes, and answers for them by his name.
+      if (limits.neverBanned.has(flow.host) || isProved(source, flow, now)) return;
+      const window = Math.floor(now / WINDOW_MS);
       if (source.window !== window) {
         source.window = window;
-        source.malformed = 0;
+        source.accounts = undefined;
       }
-      if (++source.malformed > limits.malformedPerWindow) source.bannedUntilMs = now + limits.banMs;
+      // An office behind one address has many phones with a name each, a guesser has many names.
+      const account = accountOf(source, detail === "" ? "" : nameOf(flow));
+      if (detail !== "") {
+        const key = `${offence} ${detail.slice(0, 64)}`;
+        if (account.details.has(key)) return;
+        if (account.details.size < MAX_DETAILS) account.details.add(key);
+      }
+      account.points += POINTS[offence];
+      if (account.points <= LIMIT || (source.ban !== undefined && source.ban.untilMs > now)) return;
+      const ban = { host: flow.host, untilMs: now + limits.banMs, offence, proven: flow.transport !== "udp" };
+      impose(source, ban);
+      onBan(ban);
+    },
+    replaceBans(bans) {
+      const now = clock.now();
+      const kept = new Map(bans.filter(({ untilMs }) => untilMs > now).map((ban) => [ban.host, ban]));
+      for (const host of banned.keys())
+        if (!kept.has(host)) {
+          banned.delete(host);
+          const source = sources.get(host);
+          if (source) source.ban = undefined;
+        }
+      for (const ban of kept.values()) if (!limits.neverBanned.has(ban.host)) impose(sourceOf(ban.host), ban);
+    },
+    get bans() {
+      const now = clock.now();
+      return [...banned.values()].filter(({ untilMs }) => untilMs > now);
     },
   };
 }
+
+function accountOf(source: Source, name: string): Account {
+  const accounts = (source.accounts ??= new Map<string, Account>());
+  let account = accounts.get(name);
+  if (!account) {
+    const [oldest] = accounts.keys();
+    if (accounts.size >= MAX_ACCOUNTS && oldest !== undefined) accounts.delete(oldest);
+    account = { points: 0, details: new Set() };
+    accounts.set(name, account);
+  }
+  return account;
+}
+
+const nameOf = (flow: Flow): string => flow.connection ?? `${flow.transport}:${flow.port}`;
