@@ -145,6 +145,14 @@ export const configSchema = z.strictObject({
         unit: "s",
         reason: "how long a called phone rings before 480",
       }),
+      sessionExpiresSeconds: field(z.union([z.literal(0), count.min(90).max(86_400)]).default(1_800), {
+        unit: "s",
+        reason: "how long a call lives without a sign of life of each phone (RFC 4028); 0 leaves calls alone",
+      }),
+      minSeSeconds: field(count.min(90).max(3_600).default(90), {
+        unit: "s",
+        reason: "shortest session interval taken from a phone; less is answered 422",
+      }),
       firstDigest: field(z.enum(["MD5", "SHA-256"]).default("MD5"), {
         reason:
           "which of the two challenges comes first; SIPp, SIP.js and many phones read the first alone and know only MD5",

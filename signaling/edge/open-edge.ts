@@ -73,6 +73,9 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
     whereabouts: createWhereabouts(redis),
     log,
     metrics,
+    ...(config.sip.sessionExpiresSeconds > 0 && {
+      session: { expiresSeconds: config.sip.sessionExpiresSeconds, minSeSeconds: config.sip.minSeSeconds },
+    }),
     ...(recorder ? { witness: recorder } : {}),
     allow,
   });

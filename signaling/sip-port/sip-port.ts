@@ -86,7 +86,9 @@ export type SipEvent =
   /** Our 2xx got no ACK within 64*T1: the edge has sent BYE (RFC 3261 §13.3.1.4). */
   | { readonly type: "ack-timeout"; readonly leg: LegId }
   /** A reliable provisional response got no PRACK within 64*T1: the edge has answered the INVITE 504 (RFC 3262 §3). */
-  | { readonly type: "prack-timeout"; readonly leg: LegId; readonly txn: TxnId };
+  | { readonly type: "prack-timeout"; readonly leg: LegId; readonly txn: TxnId }
+  /** The peer of a timed dialog gives no sign of life: the edge has sent BYE (RFC 4028 §10). */
+  | { readonly type: "session-expired"; readonly leg: LegId };
 
 export type SipCommand =
   /** Answers a request. To, From, Call-ID, CSeq, Via, Record-Route and Contact are the edge's. */
@@ -103,6 +105,8 @@ export type SipCommand =
        * meanwhile waits where it must. To a caller that requires it every one is.
        */
       readonly reliable?: boolean;
+      /** A 2xx that begins a dialog whose peer is asked for signs of life from then on (RFC 4028). */
+      readonly timed?: true;
     }
   /** Starts a leg: an INVITE, MESSAGE, OPTIONS … outside a dialog. Executing it twice sends the same bytes. */
   | {
@@ -115,6 +119,8 @@ export type SipCommand =
       readonly to: string;
       /** Where to send it when not to the address in `uri`. */
       readonly flow?: Flow;
+      /** As in `reply`, for the dialog that this request begins. */
+      readonly timed?: true;
       /** What `flow` was read from: see `follow`. */
       readonly registration?: Registration;
       /** User part of the Contact: of a REGISTER, by which calls to us are told apart. */

@@ -80,6 +80,8 @@ export type CallEvent = At &
   (
     | { readonly type: "ack"; readonly leg: LegId; readonly sdp: string | undefined }
     | { readonly type: "ack-timeout"; readonly leg: LegId }
+    /** No sign of life of this side; the edge has sent BYE (RFC 4028 §10). */
+    | { readonly type: "session-expired"; readonly leg: LegId }
     | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId }
     | { readonly type: "bye"; readonly leg: LegId; readonly txn: TxnId }
     /** re-INVITE, or UPDATE (RFC 3311). */

@@ -160,6 +160,7 @@ export const table = {
     ack: (state, event) => joined(state, onAck(state.media, state.policy, event), event.atMs),
     // RFC 3261 §13.3.1.4; the edge has sent BYE.
     "ack-timeout": (state, { atMs }) => end(state, { atMs, cause: "no-ack" }),
+    "session-expired": (state, { atMs }) => end(state, { atMs, cause: "peer-lost" }),
     offer: (state, event) => joined(state, onOffer(state.media, state.policy, event), event.atMs),
     described: (state, event) => joined(state, onDescribed(state.media, event), event.atMs),
     refused: (state, event) => joined(state, onRefused(state.media, event), event.atMs),

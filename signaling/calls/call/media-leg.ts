@@ -75,7 +75,7 @@ export function answerWith(
   description: LegAnswer["description"],
 ): LegStep {
   const sdp = description && "sdp" in description ? description.sdp : undefined;
-  const effects = [sip({ type: "reply", txn, status: 200, ...sdpBody(sdp) })];
+  const effects = [sip({ type: "reply", txn, status: 200, timed: true, ...sdpBody(sdp) })];
   if (method === "UPDATE") return { leg, effects };
   return { leg: { ...leg, acking: description?.type === "offer" ? "answer" : "nothing" }, effects };
 }

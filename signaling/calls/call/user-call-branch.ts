@@ -42,6 +42,7 @@ export const invite = (
     type: "request",
     leg,
     method: "INVITE",
+    timed: true,
     uri,
     from: trunk?.from ?? state.from,
     to: trunk?.to ?? state.to,

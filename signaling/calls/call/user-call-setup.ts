@@ -139,7 +139,7 @@ function accepted(state: Calling, branch: Branch, sdp: string | undefined, atMs:
     const held = !state.offered && state.agreed !== true;
     const talking = talk(rest, branch.leg, atMs, state.relay ?? { phase: "acking", by: state.leg, held });
     return to(
-      talking, ...(held ? [] : [ack(branch.leg)]), sip({ type: "reply", txn: state.txn, status: 200, ...sdpBody(sdp) }), ...effects, quiet,
+      talking, ...(held ? [] : [ack(branch.leg)]), sip({ type: "reply", txn: state.txn, status: 200, timed: true, ...sdpBody(sdp) }), ...effects, quiet,
     ); // prettier-ignore
   }
   const media = mediaOf(rest, branch.leg);

@@ -161,6 +161,7 @@ describe("a call between telephones", () => {
     ["talking --UPDATE--> passed on", talking, offer(A, "UPDATE"), "talking", ["UPDATE+sdp 1"]],
     ["updating --200--> passed back", after(talking, offer(A, "UPDATE")), response(B, 200, "a", "UPDATE"), "talking", ["200+sdp to change-0"]],
     ["talking --INFO--> passed on", talking, info(B), "talking", ["200 to info", "INFO+body 0"]],
+    ["talking --no sign of life of one side--> gone; the edge has sent BYE there (RFC 4028 §10)", talking, { type: "session-expired", leg: A, atMs }, "gone", ["BYE 1", "record peer-lost 200 1000"]],
     ["talking --BYE--> gone", talking, bye(A), "gone", ["200 to bye", "BYE 1", "record caller-hung-up 200 1000"]],
     ["talking --BYE of the callee--> gone", talking, bye(B), "gone", ["200 to bye", "BYE 0", "record callee-hung-up 200 1000"]],
   ]; // prettier-ignore

@@ -21,6 +21,7 @@ import {
   bye,
   end,
   forgetLeaving,
+  otherLeg,
   repeatUserCall,
   reply,
   to,
@@ -84,6 +85,8 @@ export const table = {
     // RFC 3261 §13.3.1.4; the edge has sent BYE on this leg.
     "ack-timeout": (state, { leg, atMs }) =>
       end(state, { atMs, cause: "no-ack", byes: [leg === state.leg ? state.peer : state.leg] }),
+    "session-expired": (state, { leg, atMs }) =>
+      end(state, { atMs, cause: "peer-lost", byes: [otherLeg(state, leg)] }),
     "leg-ended": (state, { leg, atMs }) =>
       state.media.some((one) => one.leg === leg)
         ? end(state, { atMs, cause: "media-lost", byes: [state.leg, state.peer] })

@@ -1,4 +1,5 @@
 import type { SipMessage } from "#signaling/edge/message/message.ts";
+import type { SessionSettings } from "#signaling/edge/dialog/session-timer.ts";
 import type { SipUri } from "#signaling/edge/message/uri.ts";
 import type {
   CallId,
@@ -31,6 +32,8 @@ export interface StepContext {
   readonly allow?: string;
   /** `host:port` of the cluster for messages by this transport. */
   advertised(transport: Transport): string;
+  /** Undefined: dialogs are not timed. */
+  readonly session?: SessionSettings;
 }
 
 /** A request whose next hop has to be looked up before it can be written. */

@@ -41,6 +41,8 @@ export interface EngineOptions {
   readonly metrics: EdgeMetrics;
   /** Told of every message and mark of a call. */
   readonly witness?: Witness;
+  /** How long a timed dialog lives without a sign of life; without it none is timed. */
+  readonly session?: StepContext["session"];
   readonly now?: () => number;
   readonly ticker?: Ticker;
 }
@@ -240,8 +242,13 @@ export class Engine implements SipPort {
   }
 
   private context(): StepContext {
-    const { allow } = this.options;
-    return { nowMs: this.now(), advertised: this.advertisedFor, ...(allow !== undefined && { allow }) };
+    const { allow, session } = this.options;
+    return {
+      nowMs: this.now(),
+      advertised: this.advertisedFor,
+      ...(allow !== undefined && { allow }),
+      ...(session && { session }),
+    };
   }
 
   private start(job: Job): void {

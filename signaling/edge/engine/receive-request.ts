@@ -21,6 +21,7 @@ import { isChallenged, keyOf } from "./origin.ts";
 import { receivePrack, releaseAnswers } from "./receive-prack.ts";
 import { reliabilityOf } from "./reliable-response.ts";
 import { answer, essentialsOf, finishAnswer, statusOf, storedRequest, writeResponse } from "./respond.ts";
+import { isTooShort, termsOf } from "#signaling/edge/dialog/session-timer.ts";
 
 /** A leg has at most this many transactions of its peer at once; more are refused with 503. */
 const MAX_SERVERS = 16;
@@ -45,9 +46,20 @@ export function receiveRequest(
     retransmitted(draft, known);
     return;
   }
+  if (refuseSession(draft, number, request, source)) return;
   if (request.to.tag === undefined)
     return leg && !isChallenged(draft) ? undefined : begin(draft, number, request, source);
   return withinDialog(draft, number, leg, request, source);
+}
+
+/** RFC 4028 §9: an interval that is too short for us is answered 422; true when it was. */
+function refuseSession(draft: Draft, number: number, request: SipMessage, source: Flow): boolean {
+  const { session } = draft.context;
+  if (!session || (request.method !== "INVITE" && request.method !== "UPDATE")) return false;
+  if (request.header("session-expires") === undefined) return false;
+  if (!isTooShort(termsOf(request) ?? {}, session)) return false;
+  refuse(draft, number, request, source, 422, [["Min-SE", String(session.minSeSeconds)]]);
+  return true;
 }
 
 /** Refuses without a record: the same request refused again gets the same response. */
@@ -82,10 +94,17 @@ function newTxn(draft: Draft, number: number, request: SipMessage, source: Flow)
   const id = serverTxnId(legIdOf(draft.call, number), seq);
   const base = { id, method, seq, key: keyOf(request), flow: responseFlow(request, source) };
   draft.request = { number, txn: id, message: request };
-  const reliability = method === "INVITE" ? reliabilityOf(request) : undefined;
-  return method === "INVITE"
-    ? { ...base, kind: "invite-server", state: { name: "proceeding" }, ...(reliability && { reliability }) }
-    : { ...base, kind: "server", state: { name: "trying" } };
+  const terms =
+    draft.context.session && (method === "INVITE" || method === "UPDATE") ? termsOf(request) : undefined;
+  const said = { ...base, ...(terms && { terms }) };
+  if (method !== "INVITE") return { ...said, kind: "server", state: { name: "trying" } };
+  const reliability = reliabilityOf(request);
+  return {
+    ...said,
+    kind: "invite-server",
+    state: { name: "proceeding" },
+    ...(reliability && { reliability }),
+  };
 }
 
 function begin(draft: Draft, number: number, request: SipMessage, source: Flow): SipEvent {

@@ -18,6 +18,8 @@ import { strikeFollower } from "./followers.ts";
 import { branchOf, type BranchAddress } from "./ids.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "./record.ts";
 import { ackFailure, cancelNow, resendAck } from "./send-request.ts";
+import { learnSession } from "./session.ts";
+import { refreshed } from "./session-refresh.ts";
 
 /** What a response makes of the transaction that its branch names; returns what call control has to be told, if anything. */
 export function receiveResponse(
@@ -65,6 +67,7 @@ function ofInvite(
     switch (effect.do) {
       case "tell":
         updateDialog(draft, number, response);
+        if (status >= 200) learnSession(draft, number, txn, response);
         told = tell(draft, leg, txn, response, reliable && `${reliable.rseq} ${txn.seq} INVITE`);
         break;
       case "ack":
@@ -104,6 +107,11 @@ function ofNonInvite(
     else if (txn.method === "SUBSCRIBE" || txn.method === "REFER")
       draft.putLeg(number, { ...current, dialog: dialogOfResponse(current.dialog, response) });
   }
+  if (txn.refresh === true) {
+    if (response.status < 300) learnSession(draft, number, txn, response);
+    return refreshed(draft, number, response.status, response.header("min-se"));
+  }
+  if (response.status >= 200) learnSession(draft, number, txn, response);
   if (txn.method === "BYE" && response.status >= 200) strikeFollower(draft, number);
   if (current?.dialog && txn.method === "NOTIFY")
     draft.putLeg(number, { ...current, dialog: withoutSubscriber(current.dialog, response.status) });

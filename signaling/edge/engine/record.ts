@@ -1,4 +1,5 @@
 import type { CallId, Flow, LegId, Registration, SipCommand, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type { SessionTerms, SessionTimer } from "#signaling/edge/dialog/session-timer.ts";
 import type { DialogRecord } from "#signaling/edge/dialog/dialog.ts";
 import type * as InviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
 import type * as InviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
@@ -34,6 +35,8 @@ export interface LegRecord {
   readonly registration?: Registration;
   readonly servers: readonly ServerTxn[];
   readonly clients: readonly ClientTxn[];
+  /** How long the dialog lives without a sign of life of the peer (RFC 4028). */
+  readonly session?: SessionTimer;
   /** Early dialogs of our INVITE beside the latest one, by To-tag: something behind the next hop forks (RFC 3261 §12.1.2). */
   readonly forks?: Readonly<Record<string, DialogRecord>>;
   /** CSeq of the last INVITE of the peer that is over and done: what still arrives of it is absorbed. */
@@ -53,6 +56,8 @@ interface ServerTxnBase {
   readonly flow: Flow;
   /** The request without its body and what no response repeats; dropped with the response when nobody needs them. */
   readonly request?: string;
+  /** Until the final response: what an INVITE or UPDATE says of session timers. */
+  readonly terms?: SessionTerms;
   /** The last response as it was sent. */
   readonly response?: string;
 }
@@ -76,6 +81,8 @@ interface ClientTxnBase {
   readonly flow: Flow;
   /** The request as it was sent. */
   readonly request: string;
+  /** It asks for a sign of life: call control is not told of its end. */
+  readonly refresh?: true;
   /** When a peer that has said nothing at all is given up, epoch ms. */
   readonly patientUntilMs?: number;
   /** It never left: its peer's connection was gone, and is awaited until then. */

@@ -10,6 +10,7 @@ import { planProvisional } from "./reliable-response.ts";
 import { contactOf } from "./contact.ts";
 import { legOfTxn, parseLegId } from "./ids.ts";
 import type { Answer, InviteServerTxn, LegRecord, NonInviteServerTxn, ServerTxn } from "./record.ts";
+import { answerSession } from "./session.ts";
 
 type Reply = Extract<SipCommand, { type: "reply" }>;
 
@@ -56,7 +57,7 @@ export function finishAnswer(draft: Draft, number: number, txn: ServerTxn, parts
   const request = draft.request?.txn === txn.id ? draft.request.message : storedRequest(txn);
   const leg = draft.leg(number);
   if (!request || !leg) return;
-  const text = writeResponse(draft, leg.leg, txn.flow, request, parts);
+  const text = writeResponse(draft, leg.leg, txn.flow, request, answerSession(draft, number, txn, parts));
   draft.putServer(number, { ...(parts.status < 200 ? txn : withoutRequest(txn)), response: text });
   settleDialog(draft, number, txn, parts.status);
   if (parts.status >= 200)
@@ -67,10 +68,10 @@ export function finishAnswer(draft: Draft, number: number, txn: ServerTxn, parts
 /** An answered transaction: what only further responses would need is dropped. */
 function withoutRequest(txn: ServerTxn): ServerTxn {
   if (txn.kind === "server") {
-    const { request: _request, ...rest } = txn;
+    const { request: _request, terms: _terms, ...rest } = txn;
     return rest;
   }
-  const { request: _request, reliability: _reliability, provisionals, ...rest } = txn;
+  const { request: _request, reliability: _reliability, terms: _terms, provisionals, ...rest } = txn;
   return provisionals?.sinceMs === undefined ? rest : { ...rest, provisionals };
 }
 

@@ -6,6 +6,7 @@ import * as provisionals from "#signaling/edge/transaction/reliable-provisional.
 import { nextResend, TIMEOUT, type Schedule } from "#signaling/edge/transaction/timing.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import type { CallRecord, ClientTxn, LegRecord, ServerTxn } from "./record.ts";
+import { sessionDue } from "./session.ts";
 
 /** Longest life of a record that still has a dialog, when call control sets none, in ms. */
 const DIALOG_TTL_MS = 24 * 3_600_000;
@@ -65,12 +66,14 @@ export function hasDialog(record: CallRecord): boolean {
 /** When the process that holds the call has to wake: the next retransmission, expiry or timer. Undefined for never. */
 export function nextWake(record: CallRecord, nowMs: number): number | undefined {
   let wake = Infinity;
-  for (const leg of Object.values(record.legs))
+  for (const leg of Object.values(record.legs)) {
+    wake = Math.min(wake, sessionDue(leg) ?? Infinity);
     for (const txn of transactionsOf(leg)) {
       const { resend, expireAtMs } = scheduleOf(txn);
       if (resend) wake = Math.min(wake, nextResend(resend, nowMs));
       if (expireAtMs !== undefined) wake = Math.min(wake, expireAtMs);
     }
+  }
   for (const atMs of Object.values(record.timers)) wake = Math.min(wake, atMs);
   return wake === Infinity ? undefined : wake;
 }
@@ -78,7 +81,8 @@ export function nextWake(record: CallRecord, nowMs: number): number | undefined 
 /** When another process must look at the call: at once while it is unfinished (the worker may be dead), else at its next timer. */
 export function dueAt(record: CallRecord, nowMs: number): number | undefined {
   if (isUnstable(record)) return nowMs;
-  const next = Math.min(...Object.values(record.timers));
+  let next = Math.min(...Object.values(record.timers));
+  for (const leg of Object.values(record.legs)) next = Math.min(next, sessionDue(leg) ?? Infinity);
   return next === Infinity ? undefined : next;
 }
 

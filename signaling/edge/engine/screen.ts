@@ -12,7 +12,14 @@ const METHODS: ReadonlySet<string> = new Set(KNOWN_METHODS);
 const IN_DIALOG: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE", "PRACK"]);
 const SCHEMES: ReadonlySet<string> = new Set(["sip", "sips", "tel", "urn"]);
 /** Option tags that a request may require of us (RFC 3261 §8.2.2.3): what the registrar and the transport do. */
-const EXTENSIONS: ReadonlySet<string> = new Set(["path", "outbound", "100rel", "replaces", "norefersub"]);
+const EXTENSIONS: ReadonlySet<string> = new Set([
+  "path",
+  "outbound",
+  "100rel",
+  "timer",
+  "replaces",
+  "norefersub",
+]);
 
 /** Why a request is refused before anybody looks at it (RFC 3261 §8.2.1, §8.2.2); undefined when it is not. */
 export function screen(request: SipMessage): Refusal | undefined {

@@ -13,6 +13,8 @@ import { branchOf, clientTxnId, parseLegId } from "./ids.ts";
 import { localResponse } from "./local-response.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord } from "./record.ts";
 import { scheduleOf } from "./schedule.ts";
+import { agreedByThem } from "#signaling/edge/dialog/session-timer.ts";
+import { sessionHeaders } from "./session.ts";
 
 type Command<T extends SipCommand["type"]> = Extract<SipCommand, { type: T }>;
 
@@ -44,7 +46,12 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
     routes: [],
     flow: command.flow ?? INITIAL_FLOW,
   };
-  draft.putLeg(number, { ...leg, dialog });
+  const { session: settings } = draft.context;
+  const session =
+    command.timed === true && settings
+      ? { session: agreedByThem(undefined, { s: settings.expiresSeconds }) }
+      : {};
+  draft.putLeg(number, { ...leg, dialog, ...session });
   if (command.registration) noteFollower(draft, number, command.registration);
   const firstRoute = routes[0] === undefined ? undefined : parseAddress(routes[0])?.uriText;
   const hop = command.flow ? { flow: command.flow } : nextHop(firstRoute ?? command.uri);
@@ -56,18 +63,20 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
     callId: dialog.callId,
     seq,
     routes: [],
-    headers: command.headers,
+    headers: [...(command.headers ?? []), ...sessionHeaders(session.session, command.method)],
     body: command.body,
     contentType: command.contentType,
     contactUser: command.contactUser,
   };
-  dispatch(draft, number, hop, plan, command.patienceMs);
+  const { patienceMs } = command;
+  const until = patienceMs === undefined ? {} : { patientUntilMs: draft.context.nowMs + patienceMs };
+  dispatch(draft, number, hop, plan, until);
 }
 
 /** Carries out `in-dialog`. Nothing is sent in a dialog that has ended, or that nobody has answered yet. */
 export function sendInDialog(
   draft: Draft,
-  command: Omit<Command<"in-dialog">, "type">,
+  command: Omit<Command<"in-dialog">, "type"> & Pick<ClientTxn, "refresh">,
   /** To-tag of the early dialog that is meant, when it is not the latest. */
   early?: string,
 ): void {
@@ -91,7 +100,7 @@ export function sendInDialog(
   };
   draft.putLeg(address.number, { ...leg, dialog: next });
   const { uri, routes, hop } = routeOf(dialog);
-  dispatch(draft, address.number, nextHop(hop, dialog.routes.length === 0 ? dialog.flow : undefined), {
+  const plan = {
     method: command.method,
     uri,
     branch: branchOf(command.leg, seq),
@@ -99,10 +108,18 @@ export function sendInDialog(
     callId: dialog.callId,
     seq,
     routes,
-    headers: command.headers,
+    headers: [...sessionHeaders(leg.session, command.method), ...(command.headers ?? [])],
     body: command.body,
     contentType: command.contentType,
-  });
+  };
+  const traits = command.refresh === true ? { refresh: true as const } : {};
+  dispatch(
+    draft,
+    address.number,
+    nextHop(hop, dialog.routes.length === 0 ? dialog.flow : undefined),
+    plan,
+    traits,
+  );
 }
 
 /** Carries out `prack`, in the early dialog that the response made; the same one again sends the same bytes again. */
@@ -218,15 +235,21 @@ function dispatch(
   number: number,
   hop: ReturnType<typeof nextHop>,
   plan: Omit<RequestPlan, "flow">,
-  patienceMs?: number,
+  traits: Pick<ClientTxn, "patientUntilMs" | "refresh"> = {},
 ): void {
   const { method, seq } = plan;
   const leg: LegRecord = draft.leg(number) ?? draft.newLeg(number);
   const id = clientTxnId(leg.leg, seq);
   const write = (flow: Flow): ClientTxn => {
     const sinceMs = draft.context.nowMs;
-    const limit = patienceMs === undefined ? {} : { patientUntilMs: sinceMs + patienceMs };
-    const base = { id, method, seq, flow, request: writeRequest(draft.context, { ...plan, flow }), ...limit };
+    const base = {
+      id,
+      method,
+      seq,
+      flow,
+      request: writeRequest(draft.context, { ...plan, flow }),
+      ...traits,
+    };
     return method === "INVITE"
       ? { ...base, kind: "invite-client", state: { name: "calling", sinceMs, cancel: false } }
       : { ...base, kind: "client", state: { name: "trying", sinceMs } };

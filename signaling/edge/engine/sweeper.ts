@@ -115,16 +115,17 @@ export class Sweeper {
   }
 
   /**
-   * After a death every call with something due, now or later, is looked at, also those that were taken a moment ago
+   * After a death every call with something due, now or soon (what is due later the patrol finds), is looked at, also those that were taken a moment ago
    * because their worker still lived. Each survivor does it, from another bucket on; a commit lets one of them have a call.
    */
   private async takeOver(): Promise<void> {
     const first = Math.floor(Math.random() * dueKeys.length);
+    const soonMs = this.now() + 3 * PATROL_MS;
     const keys = [...dueKeys.slice(first), ...dueKeys.slice(0, first)];
     for (let at = 0; at < keys.length && !this.closed; at += PARALLEL) {
       const read = keys
         .slice(at, at + PARALLEL)
-        .map((key) => this.options.redis.zrange(key, 0, `${MAX_TAKE_OVER - 1}`));
+        .map((key) => this.options.redis.zrangebyscore(key, "-inf", soonMs, "LIMIT", 0, MAX_TAKE_OVER));
       await this.adoptAll((await Promise.all(read)).flat());
     }
   }

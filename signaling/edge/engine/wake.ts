@@ -12,6 +12,8 @@ import type { ClientTxn, InviteClientTxn, InviteServerTxn, ServerTxn } from "./r
 import { answer, statusOf } from "./respond.ts";
 import { isUnheard, scheduleOf, transactionsOf } from "./schedule.ts";
 import { resend, sendInDialog } from "./send-request.ts";
+import { sessionDue } from "./session.ts";
+import { refreshed, sessionTimeout } from "./session-refresh.ts";
 
 /** What the clock asks of call control. */
 export type Woken = { readonly event: SipEvent } | { readonly timer: string } | undefined;
@@ -29,6 +31,11 @@ export function wake(draft: Draft, sinceMs: number): Woken {
         const event = expire(draft, Number(number), txn);
         return event && { event };
       }
+  for (const [number, leg] of Object.entries(draft.record.legs))
+    if ((sessionDue(leg) ?? Infinity) <= nowMs) {
+      const event = sessionTimeout(draft, Number(number), leg);
+      return event && { event };
+    }
   for (const [name, atMs] of Object.entries(draft.record.timers))
     if (atMs <= nowMs) {
       const { [name]: _fired, ...timers } = draft.record.timers;
@@ -124,5 +131,6 @@ function end(draft: Draft, number: number, txn: ClientTxn, status: 408 | 503): S
     txn.method === "NOTIFY" && leg.dialog ? { dialog: withoutSubscriber(leg.dialog, status) } : {};
   draft.putLeg(number, { ...leg, ...unheard, clients: leg.clients.filter(({ id }) => id !== txn.id) });
   draft.ended.push({ kind: txn.kind, outcome: status === 408 ? "timeout" : "transport" });
+  if (txn.refresh === true) return refreshed(draft, number, status);
   return draft.record.proxy ? branchLost(draft, number, status) : event;
 }

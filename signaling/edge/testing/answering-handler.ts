@@ -32,6 +32,7 @@ export function answeringHandler(
           return event.message.method === "INVITE" ? answer(event, step) : release(event, step);
         case "ack-timeout":
         case "prack-timeout":
+        case "session-expired":
           step.save(undefined);
           return;
         case "ack":

@@ -79,6 +79,9 @@ export function createWireEvents(
         case "ack-timeout":
           onAckTimeout(event.leg, step, state);
           break;
+        case "session-expired":
+          // Dialogs of applications are not timed: they look after their calls themselves.
+          break;
         case "prack-timeout":
           // To the application it is as if the caller had given up.
           onCancel({ type: "cancel", leg: event.leg, txn: event.txn }, step, state);
