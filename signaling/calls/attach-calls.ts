@@ -88,7 +88,7 @@ export function createCalls({ context, port, rpc, registry, conduct = NO_CONDUCT
   const runner = createCallRunner({ clock, log, metrics, media, port, watch, unbind, trunks: slots });
   const handler = createCallControl({
     log, clock, metrics, directory, authenticator, runner, bindings, trunks, duties,
-    registrar: createRegistrar({ redis, port, log, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, changed: registrationChanged }),
+    registrar: createRegistrar({ redis, port, log, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, keepaliveSeconds: config.sip.keepaliveSeconds, changed: registrationChanged }),
     refer: createRefer({ clock, secret, directory, bindings, runner, port, ringMs: config.sip.ringSeconds * 1_000 }),
     replace: createReplace({ clock, directory, runner, port }),
     subscriptions, watch, publish: createPublish({ redis, note: (resource) => { notes.note(resource); }, ...limits }),

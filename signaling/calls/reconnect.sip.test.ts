@@ -3,7 +3,7 @@ import { silent } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { listInstances } from "#state/instance/instance.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
-import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
+import { createPhone, type Phone, type PhoneOptions } from "#test/peers/sip-phone/phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 import { startScriptedMedia, type ScriptedMedia } from "./testing/scripted-media.ts";
 import { TEST_PROVISION } from "./testing/start-calls.ts";
@@ -49,6 +49,7 @@ async function registered(
   user: "alice" | "bob",
   process: SignalingProcess,
   transport: Stream | "udp",
+  options: Partial<PhoneOptions> = {},
 ): Promise<Phone> {
   const phone = await createPhone({
     server: await addressOf(process, transport),
@@ -58,6 +59,7 @@ async function registered(
     transport,
     ...(transport !== "udp" &&
       transport !== "ws" && { device: "urn:uuid:00000000-0000-1000-8000-000a95a0e128" }),
+    ...options,
   });
   phones.push(phone);
   await phone.register();
@@ -156,6 +158,35 @@ describe("a caller over tcp that loses its connection", () => {
     incoming.answer();
     const call = await dialling.answered;
     expect((await call.hangup(2_000)).status).toBe(200);
+  });
+});
+
+describe("other ways to lose a client", () => {
+  beforeAll(startSystem);
+  afterAll(stopSystem);
+
+  it("a device with two flows rings over one, and over the other when that fails (RFC 5626 §5.3)", async () => {
+    const first = await registered("alice", one, "tcp", { flow: 1 });
+    const second = await registered("alice", two, "tcp", { flow: 2 });
+    const bob = await registered("bob", two, "udp");
+    second.disconnect();
+    const dialling = await bob.invite("alice");
+    (await first.incoming()).answer();
+    const call = await dialling.answered;
+    expect((await call.hangup(2_000)).status).toBe(200);
+    expect(second.calls.size).toBe(0);
+  });
+
+  it("a phone whose address translator gave it another port gets the hang-up there", async () => {
+    const alice = await registered("alice", two, "udp", { behind: "192.168.7.7" });
+    const bob = await registered("bob", two, "udp");
+    const dialling = await bob.invite("alice");
+    const theirs = (await alice.incoming()).answer();
+    const call = await dialling.answered;
+    await alice.reconnect();
+    await alice.register();
+    await call.hangup(2_000);
+    await within(4_000, theirs.ended);
   });
 });
 

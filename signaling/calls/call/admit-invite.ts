@@ -5,6 +5,7 @@ import type { Binding } from "#state/registration/binding.ts";
 import { isSameFlow } from "#signaling/calls/auth/authenticator.ts";
 import type { HeaderList } from "#signaling/calls/capabilities.ts";
 import { destinationOf } from "#signaling/calls/destinations.ts";
+import { oneFlowEach } from "#signaling/calls/registrar/outbound.ts";
 import type { Routes } from "#signaling/calls/trunk/trunk-routes.ts";
 import type { Target } from "#signaling/calls/routing/target.ts";
 import { mayJoin } from "#state/directory/may-join.ts";
@@ -94,7 +95,9 @@ export function admitInvite({
     }
     case "user": {
       // Calling oneself reaches one's other devices.
-      const destinations = bindings.filter(({ flow }) => !isSameFlow(flow, source)).map(destinationOf);
+      const destinations = oneFlowEach(bindings.filter(({ flow }) => !isSameFlow(flow, source))).map(
+        destinationOf,
+      );
       if (destinations.length === 0) return refuse(480, "not registered");
       const callee = { id: target.user.id, name: target.user.name, priority: target.user.priority };
       const from = outside?.from ?? addressOf(user, domain);

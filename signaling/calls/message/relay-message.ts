@@ -3,6 +3,7 @@ import type { Binding } from "#state/registration/binding.ts";
 import { addressOf } from "#signaling/calls/call/admit-invite.ts";
 import type { CallRunner } from "#signaling/calls/call/call-runner.ts";
 import { destinationOf } from "#signaling/calls/destinations.ts";
+import { oneFlowEach } from "#signaling/calls/registrar/outbound.ts";
 import type { CallMetrics } from "#signaling/calls/metrics.ts";
 import type { Target } from "#signaling/calls/routing/target.ts";
 import { mayJoin } from "#state/directory/may-join.ts";
@@ -59,7 +60,7 @@ export function createMessageRelay({
       contentType: message.header("content-type") ?? "text/plain",
     }); // prettier-ignore
     if (target.kind === "user") {
-      const destinations = (await bindings(target.user.id)).map(destinationOf);
+      const destinations = oneFlowEach(await bindings(target.user.id)).map(destinationOf);
       if (destinations.length === 0) {
         done("not-registered", 480);
         return;
@@ -75,7 +76,9 @@ export function createMessageRelay({
     const members = (await membersOf(target.group))
       .filter(({ id }) => id !== sender.id)
       .slice(0, MAX_FAN_OUT);
-    const contacts = (await Promise.all(members.map(({ id }) => bindings(id)))).flat().map(destinationOf);
+    const contacts = oneFlowEach((await Promise.all(members.map(({ id }) => bindings(id)))).flat()).map(
+      destinationOf,
+    );
     contacts.slice(0, MAX_FAN_OUT).forEach((destination, i) => {
       const effect = textTo(`${step.callId}.${i + 1}`, destination, text(target.group));
       if (effect.do === "sip") step.command(effect.command);

@@ -7,6 +7,7 @@ import type { CallMetrics } from "#signaling/calls/metrics.ts";
 import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts";
 import type { Headers, SipEvent, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
 import { changesOf, contactLine } from "./contacts.ts";
+import { outboundHeaders } from "./outbound.ts";
 import { createReturn } from "./return.ts";
 
 export interface RegistrarOptions {
@@ -17,6 +18,8 @@ export interface RegistrarOptions {
   readonly authenticator: Authenticator;
   readonly metrics: CallMetrics;
   readonly maxSeconds: number;
+  /** How often clients that keep flows are asked to say so. */
+  readonly keepaliveSeconds: number;
   /** Tells those who watch the registration of a user. */
   readonly changed?: (user: string) => void;
 }
@@ -83,6 +86,7 @@ export function createRegistrar(options: RegistrarOptions) {
     // Before the answer: whoever dies here leaves a client that registers again.
     await bringBack(user, source, asked.changes, followers);
     const contacts = result.bindings.map((binding) => ["Contact", contactLine(binding)] as const);
-    answer(result.bindings.length > 0 ? "bound" : "unbound", 200, contacts);
+    const headers = [...contacts, ...outboundHeaders(message, options.keepaliveSeconds)];
+    answer(result.bindings.length > 0 ? "bound" : "unbound", 200, headers);
   };
 }

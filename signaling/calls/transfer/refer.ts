@@ -9,6 +9,7 @@ import { memberOf, policyOf, type Ask, type Transferable } from "#signaling/call
 import { otherLeg } from "#signaling/calls/call/user-call.ts";
 import type { Refused } from "#signaling/calls/capabilities.ts";
 import { destinationOf } from "#signaling/calls/destinations.ts";
+import { oneFlowEach } from "#signaling/calls/registrar/outbound.ts";
 import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts";
 import { findTarget, type Lookup, type Target } from "#signaling/calls/routing/target.ts";
 import { callIdOf } from "#signaling/edge/engine/ids.ts";
@@ -89,7 +90,7 @@ export function createRefer({ clock, secret, directory, bindings, runner, port, 
       const group = await directory.talkGroup(call.policy.id);
       if (!group || !mayJoin(user, group)) return refuse("not a member of the talk group");
     }
-    const destinations = (await bindings(user.id)).map(destinationOf);
+    const destinations = oneFlowEach(await bindings(user.id)).map(destinationOf);
     if (destinations.length === 0) return refuse("not registered");
     const plan: DialPlan = {
       ...sidesOf(call, by, user, own),

@@ -132,6 +132,7 @@ describe("next hop", () => {
     ["a socket that only the peer can open", "sip:x@abc.invalid;transport=ws", socket, { flow: socket }],
     ["a private address behind a translator", "sip:b@192.168.1.7", flow, { flow }],
     ["a private address in the same network", "sip:b@203.0.113.5:5080", flow, { flow: { transport: "udp", host: "203.0.113.5", port: 5080 } }],
+    ["a contact that asks for its flow (ob)", "sip:b@203.0.113.5:5080;ob", flow, { flow }],
     ["a scheme that is none of SIP's, towards a known peer", "tel:+15551230001", flow, { flow }],
     ["a scheme that is none of SIP's, towards nobody", "tel:+15551230001", undefined, undefined],
     ["rubbish", "::::", undefined, undefined],

@@ -10,6 +10,8 @@ import type { StreamContext } from "./stream-connection.ts";
 
 /** Below the 60 s after which proxies drop silent connections. */
 const PING_MS = 25_000;
+/** A client must have asked for the upgrade by then. */
+const HEAD_MS = 10_000;
 
 export interface WsTransport {
   readonly port: number;
@@ -22,7 +24,8 @@ export interface WsTransport {
  * SIP over WebSocket (RFC 7118) on an internal port: api proxies browsers to it, and names them in X-Forwarded-For.
  */
 export async function openWs(host: string, context: StreamContext): Promise<WsTransport> {
-  const http = createServer((_request, response) => {
+  // Behind the api's own limits, and against whoever finds this port.
+  const http = createServer({ headersTimeout: HEAD_MS, requestTimeout: HEAD_MS }, (_request, response) => {
     response.writeHead(426, { connection: "close" }).end();
   });
   const server = new WebSocketServer({

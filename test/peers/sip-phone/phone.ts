@@ -33,6 +33,10 @@ export interface PhoneOptions {
   readonly transport?: "udp" | "tcp" | "tls" | "ws";
   /** Names the device in REGISTER, whatever its connection (RFC 5626): a URN. */
   readonly device?: string;
+  /** Number of this connection among those of the device; 1 unless said. */
+  readonly flow?: number;
+  /** Private address that it takes for its own: it stands behind an address translator. */
+  readonly behind?: string;
   /** Our own address. */
   readonly host?: string;
   /** What we offer and take, best first. */
@@ -48,7 +52,8 @@ export interface TextMessage {
 
 /** A small real SIP and RTP phone for tests: `await createPhone({ server, domain, user, password })`. */
 export class Phone {
-  readonly options: Required<Omit<PhoneOptions, "device">> & Pick<PhoneOptions, "device">;
+  readonly options: Required<Omit<PhoneOptions, "device" | "flow" | "behind">> &
+    Pick<PhoneOptions, "device" | "flow" | "behind">;
   server: Destination;
   readonly endpoint: SipEndpoint;
   /** Every call of this phone that has not ended. */
@@ -80,13 +85,14 @@ export class Phone {
     return `"${this.options.displayName}" <${this.uri}>`;
   }
   get contact(): string {
+    if (this.options.behind !== undefined) return `<sip:${this.options.user}@${this.options.behind}>`;
     const { host, port, protocol } = this.endpoint.transport;
     const address = `${host.includes(":") ? `[${host}]` : host}${port === 0 ? "" : `:${port}`}`;
     return `<sip:${this.options.user}@${address}${protocol === "UDP" ? "" : `;transport=${protocol.toLowerCase()}`}>`;
   }
   get #outbound(): string {
     const { device } = this.options;
-    return device === undefined ? "" : `;+sip.instance="<${device}>";reg-id=1`;
+    return device === undefined ? "" : `;+sip.instance="<${device}>";reg-id=${this.options.flow ?? 1}`;
   }
   get disconnected(): boolean {
     return this.#tcpClosed;
