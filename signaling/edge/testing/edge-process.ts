@@ -23,3 +23,10 @@ say(String(edge.port));
 process.once("SIGTERM", () => {
   void edge.close();
 });
+// With --expose-gc: how much of the heap is in use once what is garbage has gone.
+process.on("message", (message) => {
+  if (message !== "heap") return;
+  globalThis.gc?.();
+  globalThis.gc?.();
+  process.send?.(process.memoryUsage().heapUsed);
+});

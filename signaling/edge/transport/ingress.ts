@@ -95,6 +95,19 @@ export function createIngress(
   };
 }
 
+/** Its number may be too large to be one; without a number and a method nobody knows what is answered. */
+const CSEQ = /^\d+[ \t]+[A-Za-z0-9\-.!%*_+`'~]+$/;
+
+/** False for what is not there, and for what no header of ours may hold: a response repeats it as it is. */
+function isRepeatable(value: string | undefined): boolean {
+  if (value === undefined || value === "") return false;
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f) return false;
+  }
+  return true;
+}
+
 /**
  * The response to a malformed request, when enough of it can be read: a Via to send it to, and the headers that a response
  * must copy. An ACK is never answered, nor is a response (RFC 3261 §17.1.1.1, §18.1.2).
@@ -102,8 +115,8 @@ export function createIngress(
 export function answerMalformed(failure: ParseFailure): string | undefined {
   const { message } = failure;
   if (message?.kind !== "request" || message.method === "ACK") return undefined;
-  if (["from", "to", "call-id", "cseq", "via"].some((name) => message.header(name) === undefined))
-    return undefined;
+  if (["from", "to", "call-id", "cseq"].some((name) => !isRepeatable(message.header(name)))) return undefined;
+  if (!message.headers("via").every(isRepeatable) || !CSEQ.test(message.header("cseq") ?? "")) return undefined;
   try {
     // The response is sent where its top Via says.
     return message.topVia.host === ""
