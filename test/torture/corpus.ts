@@ -35,8 +35,9 @@ function messagesOf(xml: string): string[] {
     const lines = text.replace(/^\n+/, "").split("\n").map((line) => line.trim()); // prettier-ignore
     let message = lines.join("\r\n").trimStart();
     for (const [placeholder, value] of FILLED) message = message.replace(placeholder, value);
+    message = message.replace(/\r\n\[[^\]]*\](?=\r\n)/g, "").replace(/\[(?!len\])[^\]]*\]/g, "x");
     const bodyAt = message.indexOf("\r\n\r\n") + 4;
-    return message.replace("[len]", String(message.slice(bodyAt).length)).replace(/\[[^\]]*\]/g, "x");
+    return message.replace("[len]", String(message.length - bodyAt));
   });
 }
 

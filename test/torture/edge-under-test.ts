@@ -6,6 +6,11 @@ import { startRedis } from "#test/setup/start-redis.ts";
 const PROGRAM = fileURLToPath(new URL("../../signaling/edge/testing/edge-process.ts", import.meta.url));
 const ANSWER_LIMIT_MS = 10_000;
 
+export interface Look {
+  readonly heap: number;
+  readonly events: Readonly<Record<string, number>>;
+}
+
 /** A SIP server in a process of its own, whose memory can be asked for. */
 export interface EdgeUnderTest {
   /** UDP and TCP. */
@@ -14,8 +19,8 @@ export interface EdgeUnderTest {
   readonly complaints: () => string;
   /** Set once it has ended. */
   readonly ended: () => string | undefined;
-  /** Bytes of the heap in use after two collections. */
-  heap(): Promise<number>;
+  /** Bytes of the heap in use after two collections, and what the sockets have seen so far. */
+  look(): Promise<Look>;
   stop(): Promise<void>;
 }
 
@@ -40,11 +45,11 @@ export async function startEdgeUnderTest(): Promise<EdgeUnderTest> {
     port: Number(line.toString()),
     complaints: () => complaints,
     ended: () => ended,
-    async heap() {
+    async look() {
       const answer = once(child, "message", { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
       child.send("heap");
-      const [bytes] = (await answer) as [number];
-      return bytes;
+      const [look] = (await answer) as [Look];
+      return look;
     },
     async stop() {
       if (ended === undefined) {

@@ -19,6 +19,7 @@ const report = await torture({
   progress: say,
 });
 const { answers, heapBefore, heapAfter, crash } = report;
+const seen = Object.entries(report.events).filter(([, n]) => n > 0).map(([event, n]) => `${event} ${n}`); // prettier-ignore
 const mb = (bytes: number): string => (bytes / 1e6).toFixed(1);
 const grown = heapAfter / heapBefore;
 say(
@@ -30,6 +31,7 @@ say(
     .map(([kind, n]) => `${kind} ${n}`)
     .join(", ")}`,
 );
+say(`  sockets      ${seen.join(", ")}`);
 say(`  ill-formed   ${answers.faults.length}`);
 for (const { fault, text } of answers.faults.slice(0, 10))
   say(`    ${fault}\n${JSON.stringify(text.slice(0, 600))}`);

@@ -109,10 +109,35 @@ export const MUTATIONS: Readonly<Record<string, Mutation>> = {
 
 const ALL = Object.values(MUTATIONS);
 
-/** One message from the corpus, changed in up to four ways; now and then not at all. */
+/** Changes that a parser must take: what comes behind it sees them. */
+const GENTLE: readonly Mutation[] = [
+  inHeaders((headers, random) => {
+    headers.splice(random.below(headers.length + 1), 0, `X-${random.below(99)}: ${random.pick(VALUES).replace(/[^ -!#-[\]-~]/g, "")}`);
+  }),
+  inHeaders((headers, random) => {
+    const i = random.below(headers.length);
+    headers[i] = (headers[i] ?? "").replace(/:\s*/, () => random.pick([": ", ":", " : ", ":\t", ":\r\n "]));
+  }),
+  inHeaders((headers) => {
+    headers.reverse();
+  }),
+  (text, random) => text.replace(/(tag=|CSeq: )[^\s;]*/, (_all, name: string) => `${name}${random.below(1e6)}`),
+  (text, random) => text.replace(/sip:[a-z0-9-]+@/, () => `sip:${random.pick(["a", "%41", "+15551230001", "a;b=c", "a:b", "~!&=+$,"])}@`),
+]; // prettier-ignore
+
+/** One message from the corpus, changed gently, in up to four other ways, or now and then not at all. */
 export function mutate(corpus: readonly string[], random: Random): string {
   let text = random.pick(corpus);
   if (random.chance(0.1)) return text;
-  for (let n = 1 + random.below(4); n > 0; n--) text = random.pick(ALL)(text, random, corpus);
-  return text;
+  if (random.chance(0.5))
+    for (let n = 1 + random.below(3); n > 0; n--) text = random.pick(GENTLE)(text, random, corpus);
+  if (random.chance(0.6))
+    for (let n = random.chance(0.3) ? 4 : 1; n > 0; n--) text = random.pick(ALL)(text, random, corpus);
+  return random.chance(0.7) ? withLength(text) : text;
+}
+
+/** The message with the Content-Length that its body has: so that the rest of it is looked at. */
+function withLength(text: string): string {
+  const end = text.indexOf("\r\n\r\n");
+  return end === -1 ? text : text.slice(0, end).replace(/^((?:Content-Length|l)\s*:).*$/im, `$1 ${text.length - end - 4}`) + text.slice(end); // prettier-ignore
 }

@@ -20,6 +20,8 @@ export interface TortureReport {
   readonly answers: Answers;
   readonly heapBefore: number;
   readonly heapAfter: number;
+  /** What the server's sockets counted. */
+  readonly events: Readonly<Record<string, number>>;
   /** Why the server ended or stopped answering; undefined when it lives. */
   readonly crash: string | undefined;
 }
@@ -47,6 +49,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const sender = new Sender(edge, answers, new Random(seed));
   const startedAt = performance.now();
   let [heapBefore, heapAfter] = [0, 0];
+  let events: TortureReport["events"] = {};
   let crash: string | undefined;
   try {
     for (let batch = 0; sender.sent < count; batch++) {
@@ -55,13 +58,14 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
       if (sender.sent % 20_000 === 0) progress(`${sender.sent} sent, ${answers.count} answers, ${answers.faults.length} ill-formed`); // prettier-ignore
     }
     heapAfter = await settled(edge, heapBefore * GROWTH, settleMs);
+    ({ events } = await edge.look());
   } catch (error) {
     crash = `${String(error)}; ${edge.ended() ?? "runs"}\n${edge.complaints()}`;
   }
   const seconds = (performance.now() - startedAt) / 1_000;
   sender.close();
   await edge.stop();
-  return { sent: sender.sent, seconds, answers, heapBefore, heapAfter, crash };
+  return { sent: sender.sent, seconds, answers, heapBefore, heapAfter, events, crash };
 }
 
 /** The heap once it is no longer falling, or below `wanted`. */
@@ -69,7 +73,7 @@ async function settled(edge: EdgeUnderTest, wanted: number, limitMs: number): Pr
   const deadline = performance.now() + limitMs;
   let least = Infinity;
   while (performance.now() < deadline) {
-    least = Math.min(least, await edge.heap());
+    least = Math.min(least, (await edge.look()).heap);
     if (least <= wanted) return least;
     await new Promise((resolve) => setTimeout(resolve, 1_000));
   }
@@ -116,7 +120,8 @@ class Sender {
     const branch = `z9hG4bKt${this.random.chance(0.1) ? n - 1 - this.random.below(50) : n}`;
     return mutate(this.corpus, this.random)
       .replaceAll("{dialog}", dialog)
-      .replace(/z9hG4bK(?:plain|corpus|[0-9a-zA-Z.]*)/, branch);
+      .replace(/;rport(?=[;,\r])/, "")
+      .replace(/z9hG4bK[0-9a-zA-Z.]*/, this.random.chance(0.95) ? `${branch};rport` : branch);
   }
 
   private nextAddress(): string {

@@ -1,3 +1,4 @@
+/* eslint-disable no-control-regex -- control characters are what is looked for */
 /**
  * What is wrong with a message that a SIP server sent, by the grammar of RFC 3261 §25 and §8; undefined for nothing. Written
  * apart from the server's own parser, so that the two do not share a fault.
@@ -13,7 +14,8 @@ export function faultOf(text: string): string | undefined {
   const count = new Map<string, number>();
   let length: string | undefined;
   for (const line of lines) {
-    if (/[\r\n\u0000]/.test(line)) return `stray control character: ${line}`;
+    // A quoted-pair may hold any character but CR and LF.
+    if (/[\r\n]|(?<!\\)\u0000/.test(line)) return `stray control character: ${line}`;
     const header = /^([A-Za-z0-9\-.!%*_+`'~]+)[ \t]*:[ \t]*(.*)$/.exec(line);
     if (!header) return `header line: ${line}`;
     const name = (header[1] ?? "").toLowerCase();

@@ -192,4 +192,11 @@ describe("any input", () => {
     // 56 kB at even 1 µs a byte; anything quadratic takes seconds.
     expect(performance.now() - startedMs).toBeLessThan(300);
   });
+
+  it("refuses a NUL in the headers, but not in a quoted pair", () => {
+    const text = (to: string): string =>
+      `OPTIONS sip:a@x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\nTo: ${to}\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n`;
+    expect(parseMessage(text("<sip:a@x>;tag=1,\0"))).toMatchObject({ ok: false, status: 400 });
+    expect(parseMessage(text('"\\\0" <sip:a@x>')).ok).toBe(true);
+  });
 });

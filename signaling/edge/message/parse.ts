@@ -116,7 +116,8 @@ function checkHeaders(message: SipMessage, index: HeaderIndex, limits: ParseLimi
   }
   for (const key of MANDATORY) if (index.find(key) === -1) return `Missing ${headerSpelling(key)}`;
   const callId = index.first("call-id") ?? "";
-  if (callId === "" || /\s/.test(callId)) return "Bad Call-ID";
+  if (callId === "" || /[\s\0]/.test(callId)) return "Bad Call-ID";
+  if (index.holdsStrayNul) return "Stray NUL";
   const bad = message.firstMalformed();
   if (bad !== undefined) return `Bad ${headerSpelling(bad)}`;
   if (message.kind === "request" && message.cseq.method !== message.method) return "CSeq Method Mismatch";

@@ -40,6 +40,17 @@ export class HeaderIndex {
     this.bodyEnd = bodyEnd;
   }
 
+  /** True when there is a NUL in the headers other than in a quoted-pair (RFC 3261 §25.1). */
+  get holdsStrayNul(): boolean {
+    for (
+      let at = this.text.indexOf("\0");
+      at !== -1 && at < this.bodyStart;
+      at = this.text.indexOf("\0", at + 1)
+    )
+      if (this.text[at - 1] !== "\\") return true;
+    return false;
+  }
+
   /** Index of the first line with this key, -1 when there is none. */
   find(key: string, from = 0): number {
     return this.keys.indexOf(key, from);

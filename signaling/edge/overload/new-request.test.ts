@@ -43,6 +43,15 @@ describe("turning a new request away", () => {
     expect(response.topVia).toMatchObject({ branch: "z9hG4bKabc", received: "192.0.2.7", rport: 5_071 });
   });
 
+  it.each([
+    ["a CSeq that is none", { CSeq: "%" }],
+    ["another method in CSeq", { CSeq: "7 BYE" }],
+    ["a NUL", { From: "<sip:alice@crossband.local>;tag=a1\0" }],
+    ["a line feed", { "Call-ID": "c1\nX: y" }],
+  ])("leaves a request with %s to the parser", (_what, changes) => {
+    expect(readNewRequest(invite(changes), source)).toBeUndefined();
+  });
+
   it("gives the same request the same To-tag, another one another, and knows the ACK by it", () => {
     const tagOf = (text: string) => {
       const request = readNewRequest(text, source);

@@ -17,6 +17,9 @@ export interface NewRequest {
 
 const START = /^(INVITE|REGISTER|SUBSCRIBE|MESSAGE|OPTIONS|PUBLISH) (\S+) SIP\/2\.0$/;
 const VIA = /^[^:]+: *SIP\/2\.0\/[A-Z]+ +(\[[^\]]+\]|[^\s:;,]+)(?::(\d{1,5}))?(;[^,]*)$/;
+/** No control characters: what a response copies must be fit to be sent. */
+const PLAIN = /^[\t\x20-\x7e\x80-\xff]+$/;
+const CSEQ = /^\d{1,10} [A-Z]+$/;
 /** Headers longer than this in all are for the parser. */
 const MAX_HEAD = 4_096;
 
@@ -39,9 +42,11 @@ export function readNewRequest(text: string, source: Flow): NewRequest | undefin
     const name = line.slice(0, colon).toLowerCase();
     // One-letter names are compact forms; white space first continues the line before.
     if (name.length < 2 || name.startsWith(" ") || name.startsWith("\t")) return undefined;
-    if (name === "via") vias.push(line);
-    else if (COPIED.has(name)) {
-      if (found[name] !== undefined) return undefined;
+    if (name === "via") {
+      if (!PLAIN.test(line)) return undefined;
+      vias.push(line);
+    } else if (COPIED.has(name)) {
+      if (found[name] !== undefined || !PLAIN.test(line)) return undefined;
       found[name] = line;
     }
   }
@@ -55,6 +60,7 @@ export function readNewRequest(text: string, source: Flow): NewRequest | undefin
   if (/;\s*tag\s*=/i.test(to) || branch === undefined || (source.transport === "udp" && !rport))
     return undefined;
   const method = match[1] ?? "";
+  if (!CSEQ.test(valueOf(cseq)) || !valueOf(cseq).endsWith(` ${method}`)) return undefined;
   const tag = /;\s*tag\s*=\s*([^;\s]+)/i.exec(from.slice(from.lastIndexOf(">") + 1))?.[1] ?? "";
   vias[0] = `${(vias[0] ?? "").replace(/;rport(?=;|$)/i, `;rport=${source.port}`)};received=${source.host}`;
   return {

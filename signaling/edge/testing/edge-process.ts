@@ -23,10 +23,10 @@ say(String(edge.port));
 process.once("SIGTERM", () => {
   void edge.close();
 });
-// With --expose-gc: how much of the heap is in use once what is garbage has gone.
+// With --expose-gc: how much of the heap is in use once what is garbage has gone, and what the sockets have seen.
 process.on("message", (message) => {
   if (message !== "heap") return;
   globalThis.gc?.();
   globalThis.gc?.();
-  process.send?.(process.memoryUsage().heapUsed);
+  process.send?.({ heap: process.memoryUsage().heapUsed, events: edge.edge.sockets.counters });
 });

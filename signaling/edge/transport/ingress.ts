@@ -116,7 +116,8 @@ export function answerMalformed(failure: ParseFailure): string | undefined {
   const { message } = failure;
   if (message?.kind !== "request" || message.method === "ACK") return undefined;
   if (["from", "to", "call-id", "cseq"].some((name) => !isRepeatable(message.header(name)))) return undefined;
-  if (!message.headers("via").every(isRepeatable) || !CSEQ.test(message.header("cseq") ?? "")) return undefined;
+  if (!message.headers("via").every(isRepeatable) || !CSEQ.test(message.header("cseq") ?? ""))
+    return undefined;
   try {
     // The response is sent where its top Via says.
     return message.topVia.host === ""
