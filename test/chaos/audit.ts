@@ -65,7 +65,8 @@ async function unsettledCalls(redis: RedisConnection): Promise<string[]> {
       if (!stored) return [];
       const { record, state } = decodeBody(stored.body);
       if (isUnstable(record)) return [`record ${key} is unfinished`];
-      if (state !== undefined) return [`record ${key} is kept by call control`];
+      if (state !== undefined)
+        return [`record ${key} is kept by call control: ${JSON.stringify(state).slice(0, 120)}`];
       return ttl > TOMBSTONE_MS ? [`record ${key} lives for ${ttl} ms more`] : [];
     }),
   );

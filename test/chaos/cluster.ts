@@ -54,7 +54,7 @@ export class Cluster {
   }
 
   static async start(provision: string): Promise<Cluster> {
-    const redisServer = await startRedis();
+    const redisServer = await startRedis({ appendonly: "yes" });
     const instances: Instance[] = [];
     for (let i = 1; i <= INSTANCES; i++)
       instances.push({
@@ -72,7 +72,7 @@ export class Cluster {
       CROSSBAND_SIPS_PORT: "0",
       CROSSBAND_DRACHTIO_PORT: "0",
       CROSSBAND_RTP_PORTS: `${rtp}-${rtp + RTP_PORTS - 1}`,
-      CROSSBAND_LOG: process.env["CROSSBAND_LOG"] ?? "error",
+      CROSSBAND_LOG: process.env["CROSSBAND_LOG"] ?? "fatal",
       MEDIASOUP_WORKER_BIN: workerPath(),
     });
     try {
@@ -117,6 +117,23 @@ export class Cluster {
     );
     this.pending.add(timer);
     return atMs;
+  }
+
+  /** SIGTERM, with the balancer told of it as an orchestrator does; resolves when the instance has left and another is up. */
+  async replace(
+    instance: Instance,
+  ): Promise<{ readonly exitCode: number | null; readonly leftInMs: number }> {
+    const { child } = instance;
+    if (!child) throw new Error(`${instance.name} does not run`);
+    instance.up = false;
+    this.sprayer.leaveOut(instance.name);
+    const startedMs = Date.now();
+    const left = new Promise<number | null>((done) => child.once("exit", done));
+    child.kill("SIGTERM");
+    const exitCode = await left;
+    const leftInMs = Date.now() - startedMs;
+    await this.startInstance(instance);
+    return { exitCode, leftInMs };
   }
 
   async stop(): Promise<void> {

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { runChaos, type ChaosReport } from "./chaos.ts";
 import { CUT_POINTS } from "./cut-points.ts";
+import { OUTAGES, runOutage, type OutageReport } from "./outages.ts";
 import { tableOf } from "./report.ts";
 
 const NAMES = [...new Set(CUT_POINTS.map(({ name }) => name))];
@@ -14,15 +15,35 @@ function count(text: string): number {
   return value;
 }
 
-function print({ points, leftovers, deaths, passed }: ChaosReport): void {
+function printPoints({ points, leftovers, deaths }: ChaosReport): void {
   say(process.stdout, tableOf(points));
   for (const line of leftovers) say(process.stdout, `left behind: ${line}`);
-  say(process.stdout, `${deaths} instances killed; ${passed ? "passed" : "MISSED THE BAR"}`);
+  say(process.stdout, `${deaths} instances killed`);
+}
+
+function printOutage(report: OutageReport): void {
+  const {
+    title,
+    calls,
+    completed,
+    refused,
+    lost,
+    cdrMissing,
+    cdrDuplicated,
+    cdrWrongDuration,
+    longestStallMs,
+  } = report;
+  say(
+    process.stdout,
+    `${title}: ${calls} calls, ${completed} done, ${refused} refused, ${lost.length} lost; detail records ${cdrMissing} missing, ${cdrDuplicated} twice, ${cdrWrongDuration} wrong; longest stall ${longestStallMs} ms; ${report.passed ? "ok" : "MISSED"}`,
+  );
+  for (const line of new Set(lost)) say(process.stdout, `  lost: ${line}`);
+  for (const line of report.leftovers) say(process.stdout, `  left behind: ${line}`);
 }
 
 const program = new Command("npm run chaos --")
   .description(
-    "Kills signaling processes at every point of a call, on this machine, and reports what became of the calls.",
+    "Kills signaling processes at every point of a call, takes Redis away and restarts everything under load, on this machine, and reports what became of the calls.",
   )
   .option("--calls <n>", "calls to cut at each point", count, 50)
   .option(
@@ -32,15 +53,32 @@ const program = new Command("npm run chaos --")
     10,
   )
   .option("--point <names...>", `only these cut points, of ${NAMES.join(", ")}`)
+  .option("--outage <names...>", `only these outages, of ${OUTAGES.map(({ name }) => name).join(", ")}`)
   .option("--json", "print the report as JSON")
   .parse();
-const options = program.opts<{ calls: number; batch: number; point?: string[]; json?: true }>();
-const report = await runChaos({
-  calls: options.calls,
-  batch: Math.min(MOST_IN_A_BATCH, options.batch),
-  points: options.point ?? [],
-  say: (line) => { say(process.stderr, line); }, // prettier-ignore
-});
-if (options.json === true) say(process.stdout, JSON.stringify(report));
-else print(report);
-process.exitCode = report.passed ? 0 : 1;
+const options = program.opts<{
+  calls: number;
+  batch: number;
+  point?: string[];
+  outage?: string[];
+  json?: true;
+}>();
+const { calls, batch, point = [], outage = [] } = options;
+const everything = point.length === 0 && outage.length === 0;
+const tell = (line: string): void => { say(process.stderr, line); }; // prettier-ignore
+
+const points =
+  everything || point.length > 0
+    ? await runChaos({ calls, batch: Math.min(MOST_IN_A_BATCH, batch), points: point, say: tell })
+    : undefined;
+const outages: OutageReport[] = [];
+for (const one of OUTAGES)
+  if (everything || outage.includes(one.name)) outages.push(await runOutage(one, tell));
+const passed = points?.passed !== false && outages.every((report) => report.passed);
+if (options.json === true) say(process.stdout, JSON.stringify({ passed, ...points, outages }));
+else {
+  if (points) printPoints(points);
+  outages.forEach(printOutage);
+  say(process.stdout, passed ? "passed" : "MISSED THE BAR");
+}
+process.exitCode = passed ? 0 : 1;

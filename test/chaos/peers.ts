@@ -1,7 +1,7 @@
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { Dialog } from "#test/peers/sip-phone/dialog.ts";
 import type { SipEndpoint } from "#test/peers/sip-phone/sip-endpoint.ts";
-import { requiredValue, type SipRequest, type SipResponse } from "#test/peers/sip-phone/sip-text.ts";
+import { requiredValue, valueOf, type SipRequest, type SipResponse } from "#test/peers/sip-phone/sip-text.ts";
 import { Lost, type Milestones } from "./milestones.ts";
 
 /** Peers live here, so that the sprayer's side of them is another address: they are behind a translator, as most are. */
@@ -69,7 +69,7 @@ export class Caller {
       return;
     }
     const response = await answered;
-    if (response.status !== 200) throw new Lost(`INVITE was answered ${response.status} ${response.reason}`);
+    if (response.status !== 200) throw new Lost(`INVITE was answered ${why(response)}`);
     milestones.reach("answered");
     if (script.story === "reinvite") {
       await delay(script.talkMs / 2);
@@ -112,7 +112,12 @@ export class Caller {
 
   private async cancel(branch: string, answered: Promise<SipResponse>): Promise<void> {
     const { milestones, phone } = this;
-    await milestones.wait("ringing", PATIENCE_MS);
+    const refused = answered.then((response) => {
+      if (milestones.at("cancel-sent") === undefined)
+        throw new Lost(`INVITE was answered ${why(response)} before CANCEL`);
+    });
+    await Promise.race([milestones.wait("ringing", PATIENCE_MS), refused]);
+    refused.catch(() => undefined);
     await delay(50);
     milestones.reach("cancel-sent");
     const draft = this.dialog.request("CANCEL", [], "", 1);
@@ -281,6 +286,10 @@ export class Callee {
     this.timers.add(timer);
   }
 }
+
+/** What a refusal says of its cause. */
+const why = (response: SipResponse): string =>
+  `${response.status} ${/text="([^"]*)"/.exec(valueOf(response, "reason") ?? "")?.[1] ?? response.reason}`;
 
 const sequenceOf = (request: SipRequest): number => Number(requiredValue(request, "cseq").split(/\s+/)[0]);
 

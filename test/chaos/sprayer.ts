@@ -55,6 +55,11 @@ export class Sprayer {
     return new Sprayer(await bound(), targets);
   }
 
+  /** The instance is about to leave. */
+  leaveOut(name: string): void {
+    this.leftOut.add(name);
+  }
+
   /** The instance is back. */
   readmit(name: string): void {
     this.leftOut.delete(name);
