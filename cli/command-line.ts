@@ -74,9 +74,23 @@ function buildProgram(exit: (code: number) => void): Command {
     )
     .requiredOption("-f, --file <file>", "provisioning file (YAML), or - for standard input")
     .option("--check", "only say whether the file is valid")
-    .action(async (options: { file: string; check?: boolean }) => {
+    .option(
+      "--prune-trunks",
+      "remove trunks that the file does not name; everything else it does not name stays",
+    )
+    .action(async (options: { file: string; check?: boolean; pruneTrunks?: boolean }) => {
       const { apply } = await import("./apply.ts");
-      exit(await apply(configured(), options.file, options.check === true));
+      const { check = false, pruneTrunks = false } = options;
+      exit(await apply(configured(), options.file, { check, pruneTrunks }));
+    });
+
+  program
+    .command("trunks")
+    .description("show each peer of each trunk: health, registration, calls against the limits")
+    .option("--json", "one JSON object a line")
+    .action(async (options: { json?: boolean }) => {
+      const { trunks } = await import("./trunks.ts");
+      exit(await trunks(configured(), options.json === true));
     });
 
   program

@@ -19,6 +19,9 @@ export interface SippOptions {
   /** How many calls, one after the other. */
   readonly calls?: number;
   readonly deadlineMs?: number;
+  /** Where it listens itself; a free port of 127.0.0.1 unless said. */
+  readonly host?: string;
+  readonly port?: number;
 }
 
 export interface SippOutcome {
@@ -52,15 +55,17 @@ export async function runSipp(options: SippOptions): Promise<SippOutcome> {
     transport = "udp",
     calls = 1,
     deadlineMs = 15_000,
+    host = "127.0.0.1",
+    port,
   } = options;
   const dir = await mkdtemp(join(tmpdir(), "crossband-sipp-"));
   const [stats, errors] = [join(dir, "stats.csv"), join(dir, "errors.log")];
   const settings: Readonly<Record<string, string>> = {
     sf: `${SCENARIOS}${scenario}.xml`,
-    i: "127.0.0.1",
+    i: host,
     // Otherwise it takes 5060, which is the server's.
-    p: String(await freePort()),
-    mi: "127.0.0.1",
+    p: String(port ?? (await freePort())),
+    mi: host,
     m: String(calls),
     l: "1",
     s: service,
