@@ -49,7 +49,8 @@ async function readCalls(
   let more = false;
   for await (const { call, stored } of scanCalls(redis)) {
     const card = callCardOf(call, stored);
-    if (!all && card.state === "over") continue;
+    // A trunk's registration and its health checks are records like calls, and none.
+    if (card.kind.startsWith("trunk-") || (!all && card.state === "over")) continue;
     if (cards.length === limit) {
       more = true;
       break;
