@@ -39,7 +39,7 @@ export interface StepContext {
 /** A request whose next hop has to be looked up before it can be written. */
 export interface Lookup {
   readonly uri: SipUri;
-  write(flow: Flow): void;
+  write(flow: Flow, others?: readonly Flow[]): void;
   /** The host does not resolve. */
   fail(): void;
 }

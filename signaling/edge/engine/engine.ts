@@ -297,8 +297,8 @@ export class Engine implements SipPort {
 
   private async lookUp(draft: Draft): Promise<void> {
     for (const lookup of draft.lookups.splice(0)) {
-      const [flow] = await this.resolve(lookup.uri).catch(() => []);
-      if (flow) lookup.write(flow);
+      const [flow, ...others] = await this.resolve(lookup.uri).catch(() => []);
+      if (flow) lookup.write(flow, others);
       else lookup.fail();
     }
   }

@@ -7,5 +7,15 @@ import type { ClientTxn } from "./record.ts";
 export function localResponse(leg: LegId, txn: ClientTxn, status: 408 | 503): SipEvent | undefined {
   const request = parseOwn(txn.request);
   const message = request && parseOwn(buildResponse(request, { status }));
-  return message && { type: "response", leg, txn: txn.id, method: txn.method, status, message, local: true };
+  return (
+    message && {
+      type: "response",
+      leg,
+      txn: txn.as ?? txn.id,
+      method: txn.method,
+      status,
+      message,
+      local: true,
+    }
+  );
 }

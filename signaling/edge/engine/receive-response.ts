@@ -20,6 +20,7 @@ import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "
 import { ackFailure, cancelNow, resendAck } from "./send-request.ts";
 import { learnSession } from "./session.ts";
 import { refreshed } from "./session-refresh.ts";
+import { tryNext } from "./failover.ts";
 
 /** What a response makes of the transaction that its branch names; returns what call control has to be told, if anything. */
 export function receiveResponse(
@@ -67,6 +68,7 @@ function ofInvite(
     switch (effect.do) {
       case "tell":
         updateDialog(draft, number, response);
+        if (status === 503 && tryNext(draft, number, txn)) break;
         if (status >= 200) learnSession(draft, number, txn, response);
         told = tell(draft, leg, txn, response, reliable && `${reliable.rseq} ${txn.seq} INVITE`);
         break;
@@ -107,6 +109,7 @@ function ofNonInvite(
     else if (txn.method === "SUBSCRIBE" || txn.method === "REFER")
       draft.putLeg(number, { ...current, dialog: dialogOfResponse(current.dialog, response) });
   }
+  if (response.status === 503 && tryNext(draft, number, txn)) return undefined;
   if (txn.refresh === true) {
     if (response.status < 300) learnSession(draft, number, txn, response);
     return refreshed(draft, number, response.status, response.header("min-se"));
@@ -131,7 +134,7 @@ function tell(
   return {
     type: "response",
     leg: leg.leg,
-    txn: txn.id,
+    txn: txn.as ?? txn.id,
     method: txn.method,
     status,
     message: response,

@@ -81,6 +81,10 @@ interface ClientTxnBase {
   readonly flow: Flow;
   /** The request as it was sent. */
   readonly request: string;
+  /** Where it goes when this target fails, best first (RFC 3263 §4.3). */
+  readonly others?: readonly Flow[];
+  /** The id that call control knows it by, when it is not the first try. */
+  readonly as?: TxnId;
   /** It asks for a sign of life: call control is not told of its end. */
   readonly refresh?: true;
   /** When a peer that has said nothing at all is given up, epoch ms. */

@@ -15,6 +15,7 @@ import type { ClientTxn, InviteClientTxn, LegRecord } from "./record.ts";
 import { scheduleOf } from "./schedule.ts";
 import { agreedByThem } from "#signaling/edge/dialog/session-timer.ts";
 import { sessionHeaders } from "./session.ts";
+import { targetsOf } from "./failover.ts";
 
 type Command<T extends SipCommand["type"]> = Extract<SipCommand, { type: T }>;
 
@@ -70,7 +71,9 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
   };
   const { patienceMs } = command;
   const until = patienceMs === undefined ? {} : { patientUntilMs: draft.context.nowMs + patienceMs };
-  dispatch(draft, number, hop, plan, until);
+  // A contact is reached over the flow it registered from; where only the URI says, a long request goes by TCP.
+  const switches = !command.flow && !/;transport=/i.test(firstRoute ?? command.uri);
+  dispatch(draft, number, hop, plan, until, switches);
 }
 
 /** Carries out `in-dialog`. Nothing is sent in a dialog that has ended, or that nobody has answered yet. */
@@ -236,11 +239,12 @@ function dispatch(
   hop: ReturnType<typeof nextHop>,
   plan: Omit<RequestPlan, "flow">,
   traits: Pick<ClientTxn, "patientUntilMs" | "refresh"> = {},
+  switches = false,
 ): void {
   const { method, seq } = plan;
   const leg: LegRecord = draft.leg(number) ?? draft.newLeg(number);
   const id = clientTxnId(leg.leg, seq);
-  const write = (flow: Flow): ClientTxn => {
+  const write = (flow: Flow, others: readonly Flow[] = []): ClientTxn => {
     const sinceMs = draft.context.nowMs;
     const base = {
       id,
@@ -249,6 +253,7 @@ function dispatch(
       flow,
       request: writeRequest(draft.context, { ...plan, flow }),
       ...traits,
+      ...(others.length > 0 && { others }),
     };
     return method === "INVITE"
       ? { ...base, kind: "invite-client", state: { name: "calling", sinceMs, cancel: false } }
@@ -257,8 +262,12 @@ function dispatch(
   atHop(
     draft,
     hop,
-    (flow) => {
-      const txn = write(flow);
+    (found, more = []) => {
+      const draftTxn = write(found, more);
+      const [flow = found, ...others] = switches
+        ? targetsOf(found, more, draftTxn.request.length)
+        : [found, ...more];
+      const txn = flow === found ? draftTxn : write(flow, others);
       const current = draft.leg(number);
       if (current?.dialog?.flow === INITIAL_FLOW)
         draft.putLeg(number, { ...current, dialog: { ...current.dialog, flow } });
@@ -277,7 +286,7 @@ function dispatch(
 export function atHop(
   draft: Draft,
   hop: ReturnType<typeof nextHop>,
-  write: (flow: Flow) => void,
+  write: (flow: Flow, others?: readonly Flow[]) => void,
   fail = (): void => undefined,
 ): void {
   if (!hop) fail();

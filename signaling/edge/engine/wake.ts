@@ -14,6 +14,7 @@ import { isUnheard, scheduleOf, transactionsOf } from "./schedule.ts";
 import { resend, sendInDialog } from "./send-request.ts";
 import { sessionDue } from "./session.ts";
 import { refreshed, sessionTimeout } from "./session-refresh.ts";
+import { tryNext } from "./failover.ts";
 
 /** What the clock asks of call control. */
 export type Woken = { readonly event: SipEvent } | { readonly timer: string } | undefined;
@@ -131,6 +132,7 @@ function end(draft: Draft, number: number, txn: ClientTxn, status: 408 | 503): S
     txn.method === "NOTIFY" && leg.dialog ? { dialog: withoutSubscriber(leg.dialog, status) } : {};
   draft.putLeg(number, { ...leg, ...unheard, clients: leg.clients.filter(({ id }) => id !== txn.id) });
   draft.ended.push({ kind: txn.kind, outcome: status === 408 ? "timeout" : "transport" });
+  if (!draft.record.proxy && tryNext(draft, number, txn)) return undefined;
   if (txn.refresh === true) return refreshed(draft, number, status);
   return draft.record.proxy ? branchLost(draft, number, status) : event;
 }

@@ -60,4 +60,31 @@ describe("target of a request (RFC 3263)", () => {
     await find(gone);
     expect(asked).toEqual(["plain", "nowhere.example", "nowhere.example"]);
   });
+
+  it("draws targets of one priority by weight (RFC 2782)", async () => {
+    const weighed: NameService = {
+      srv: (name) =>
+        Promise.resolve(
+          name.startsWith("_sip._udp")
+            ? [
+                { name: "light", port: 1, priority: 1, weight: 10 },
+                { name: "heavy", port: 2, priority: 1, weight: 90 },
+                { name: "last", port: 3, priority: 2, weight: 99 },
+              ]
+            : [],
+        ),
+      addresses: (host) => Promise.resolve([host]),
+    };
+    let seed = 1;
+    const random = () => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
+    const uri = parseUri("sip:a@carrier.example") ?? expect.unreachable();
+    let heavyFirst = 0;
+    for (let i = 0; i < 400; i++) {
+      const found = await createTargetResolver(weighed, random)(uri);
+      if (found[0]?.host === "heavy") heavyFirst++;
+      expect(found.at(-1)?.host).toBe("last");
+    }
+    expect(heavyFirst).toBeGreaterThan(330);
+    expect(heavyFirst).toBeLessThan(390);
+  });
 });
