@@ -43,6 +43,7 @@ const calleeAnswers = response("callee", 200, "INVITE", 1);
 const weTry = response("caller", 100, "INVITE", 1);
 const weRing = response("caller", 180, "INVITE", 1);
 const weAnswer = response("caller", 200, "INVITE", 1);
+const prack = request("caller", "PRACK", 2);
 const cancel = request("caller", "CANCEL", 1);
 const reInvite = request("caller", "INVITE", 2);
 const calleeReAnswers = response("callee", 200, "INVITE", 2);
@@ -57,6 +58,17 @@ export const CUT_POINTS: readonly CutPoint[] = [
   { name: "trying", title: "after 100", kind: "direct", variants: [cut("after-send", weTry, invite)] },
   { name: "trying", title: "after 100", kind: "b2bua", variants: [cut("after-send", weTry, invite)] },
   { name: "ringing", title: "after 180 relayed", kind: "b2bua", variants: [cut("after-send", weRing, calleeRings)] },
+  {
+    name: "prack", title: "during PRACK", kind: "b2bua",
+    variants: [
+      cut("after-send", weRing, calleeRings, "prack"),
+      cut("received", prack, prack, "prack"),
+      cut("before-send", request("callee", "PRACK"), prack, "prack"),
+      cut("before-send", response("caller", 200, "PRACK"), prack, "prack"),
+      cut("after-send", response("caller", 200, "PRACK"), prack, "prack"),
+      cut("received", response("callee", 200, "PRACK"), response("callee", 200, "PRACK"), "prack"),
+    ],
+  },
   { name: "answer", title: "after the media tier's answer, before our 200", kind: "direct", variants: [cut("before-send", weAnswer, invite)] },
   {
     name: "answer", title: "after the callee's 200, before ours", kind: "b2bua",

@@ -10,11 +10,13 @@ export const PEER_HOST = "127.0.1.1";
 export const PATIENCE_MS = 12_000;
 /** RFC 3261 §13.3.1.4 */
 const ANSWER_AGAIN_MS = [500, 1_000, 2_000, 4_000, 4_000];
+/** RFC 3262 §3: a reliable response is repeated until its PRACK comes. */
+const RINGING_AGAIN_MS = [500, 1_000, 2_000, 4_000];
 const SDP_TYPE = ["Content-Type", "application/sdp"] as const;
 
 /** What the two sides of a call do. */
 export interface Script {
-  readonly story: "plain" | "cancel" | "reinvite" | "callee-hangs-up";
+  readonly story: "plain" | "cancel" | "reinvite" | "callee-hangs-up" | "prack";
   readonly ringMs: number;
   readonly talkMs: number;
 }
@@ -33,7 +35,7 @@ export async function openPhone(server: string, domain: string, user: string): P
 
 export const passwordOf = (user: string): string => `${user}-password`;
 
-/** One call from the caller's side. CSeq numbers are fixed: INVITE 1, re-INVITE 2, BYE 3. */
+/** One call from the caller's side. CSeq numbers are fixed: INVITE 1, re-INVITE or PRACK 2, BYE 3. */
 export class Caller {
   private readonly phone: Phone;
   private readonly dialog: Dialog;
@@ -62,7 +64,12 @@ export class Caller {
     const { milestones, phone } = this;
     phone.endpoint.onRequest = (request) => { this.receive(request); }; // prettier-ignore
     const branch = `z9hG4bK${this.dialog.callId}`;
-    const answered = this.invite(1, "invite", branch);
+    const answered = this.invite(
+      1,
+      "invite",
+      branch,
+      script.story === "prack" ? [["Supported", "100rel"]] : [],
+    );
     answered.catch(() => undefined);
     if (script.story === "cancel") {
       await this.cancel(branch, answered);
@@ -71,6 +78,7 @@ export class Caller {
     const response = await answered;
     if (response.status !== 200) throw new Lost(`INVITE was answered ${why(response)}`);
     milestones.reach("answered");
+    if (script.story === "prack") await milestones.wait("prack-answered", PATIENCE_MS);
     if (script.story === "reinvite") {
       await delay(script.talkMs / 2);
       const again = await this.invite(2, "re-invite", undefined);
@@ -84,7 +92,12 @@ export class Caller {
     } else await this.hangUp();
   }
 
-  private async invite(sequence: number, name: string, branch: string | undefined): Promise<SipResponse> {
+  private async invite(
+    sequence: number,
+    name: string,
+    branch: string | undefined,
+    extra: readonly (readonly [string, string])[] = [],
+  ): Promise<SipResponse> {
     const { endpoint, contact } = this.phone;
     let ack: string | undefined;
     const acknowledge = (response: SipResponse): void => {
@@ -95,19 +108,45 @@ export class Caller {
       else endpoint.sendRaw(ack, this.phone.server);
     };
     this.milestones.reach(`${name}-sent`);
-    const draft = this.dialog.request("INVITE", [["Contact", contact], SDP_TYPE], sdp(sequence), sequence);
+    const draft = this.dialog.request(
+      "INVITE",
+      [["Contact", contact], SDP_TYPE, ...extra],
+      sdp(sequence),
+      sequence,
+    );
     const response = await endpoint
       .request(branch === undefined ? draft : { ...draft, branch }, {
         to: this.phone.server,
         deadlineMs: PATIENCE_MS,
-        onProvisional: ({ status }) => {
-          if (status > 100) this.milestones.reach("ringing");
+        onProvisional: (response) => {
+          if (response.status > 100) this.milestones.reach("ringing");
+          const rseq = valueOf(response, "rseq");
+          if (rseq !== undefined) this.prack(response, rseq);
         },
         onFinalAgain: acknowledge,
       })
       .catch(lost);
     acknowledge(response);
     return response;
+  }
+
+  /** RFC 3262 §4: once for each reliable response; the first is all there is here. */
+  private prack(response: SipResponse, rseq: string): void {
+    const { milestones, phone } = this;
+    if (milestones.at("prack-sent") !== undefined) return;
+    milestones.reach("prack-sent");
+    this.dialog.establish(response);
+    phone.endpoint
+      .request(this.dialog.request("PRACK", [["RAck", `${rseq} 1 INVITE`]], "", 2), {
+        to: phone.server,
+        deadlineMs: PATIENCE_MS,
+      })
+      .then(
+        ({ status }) => {
+          milestones.reach(status === 200 ? "prack-answered" : `prack-refused-${status}`);
+        },
+        () => undefined,
+      );
   }
 
   private async cancel(branch: string, answered: Promise<SipResponse>): Promise<void> {
@@ -213,6 +252,10 @@ export class Callee {
         this.acknowledged.add(sequenceOf(request));
         this.milestones.reach(sequenceOf(request) === 1 ? "callee-confirmed" : "callee-re-confirmed");
         return;
+      case "PRACK":
+        this.endpoint.respond(request, 200, "OK");
+        this.milestones.reach("callee-pracked");
+        return;
       case "CANCEL":
         this.endpoint.respond(request, 200, "OK");
         if (this.milestones.at("callee-answered") === undefined && this.invite) {
@@ -235,14 +278,37 @@ export class Callee {
     this.invite = invite;
     this.milestones.reach("callee-invited");
     this.after(20, () => {
-      this.endpoint.respond(invite, 180, "Ringing", this.headers(invite));
+      this.ringOut(invite, 0);
     });
     if (this.script.story === "cancel") return;
     this.after(this.script.ringMs, () => {
-      this.answer(invite, "callee-answered");
+      // RFC 3262 §3: no final response while a reliable one is unacknowledged, if it can be helped.
+      const ready =
+        this.script.story === "prack"
+          ? this.milestones.wait("callee-pracked", PATIENCE_MS)
+          : Promise.resolve();
+      ready.then(() => { this.answer(invite, "callee-answered"); }, () => undefined); // prettier-ignore
     });
     if (this.script.story === "callee-hangs-up")
       this.milestones.wait("callee-may-hang-up", 60_000).then(() => this.hangUp(), () => undefined); // prettier-ignore
+  }
+
+  private ringOut(invite: SipRequest, attempt: number): void {
+    if (this.script.story !== "prack") {
+      this.endpoint.respond(invite, 180, "Ringing", this.headers(invite));
+      return;
+    }
+    const wait = RINGING_AGAIN_MS[attempt];
+    if (wait === undefined || this.milestones.at("callee-pracked") !== undefined) return;
+    this.milestones.reach("callee-rings");
+    this.endpoint.respond(invite, 180, "Ringing", [
+      ...this.headers(invite),
+      ["Require", "100rel"],
+      ["RSeq", "7"],
+    ]);
+    this.after(wait, () => {
+      this.ringOut(invite, attempt + 1);
+    });
   }
 
   private answer(invite: SipRequest, milestone: string): void {

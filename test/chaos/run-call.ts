@@ -22,6 +22,8 @@ export interface CallOutcome {
 /** Who waits for whom: from what one side did to what the other sees of it. */
 const WAITS: readonly (readonly [string, string])[] = [
   ["invite-sent", "callee-invited"],
+  ["prack-sent", "prack-answered"],
+  ["callee-rings", "callee-pracked"],
   ["callee-answered", "answered"],
   ["callee-answered", "callee-confirmed"],
   ["cancel-sent", "cancel-answered"],
