@@ -9,6 +9,7 @@ import { Engine } from "./engine/engine.ts";
 import { createEdgeMetrics } from "./engine/metrics.ts";
 import { Sweeper } from "./engine/sweeper.ts";
 import { startShedder, type Shedder } from "./overload/shedder.ts";
+import { startCensus } from "#signaling/inspect/census.ts";
 import { leave, takeCalls } from "./leave.ts";
 import { openRecorder } from "./trace/open-recorder.ts";
 import { keepBans } from "./keep-bans.ts";
@@ -63,7 +64,6 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
   const bans = keepBans(redis, sockets.guard, log);
   sockets.onBan(bans.share);
   const metrics = createEdgeMetrics(registry);
-  countTransport(registry, sockets);
   const recorder = openRecorder(context, sockets, registry);
   const engine = new Engine({
     instance,
@@ -79,10 +79,12 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
     ...(recorder ? { witness: recorder } : {}),
     allow,
   });
+  observe(registry, sockets, engine);
   const shedder = startShedder({ isKnown: (method, key) => engine.isKnown(method, key) });
   sockets.screenWith(shedder);
   countAdmission(registry, shedder);
   let sweeper: Sweeper | undefined;
+  let endCensus: (() => void) | undefined;
   let unwatch: (() => void) | undefined;
   let closing: Promise<void> | undefined;
 
@@ -105,6 +107,7 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
     registry,
     async listen() {
       const listeners = await sockets.listen();
+      endCensus = startCensus({ redis, registry, log, isFirst: () => isFirst(redis, instance) });
       sweeper = new Sweeper({
         instance,
         redis,
@@ -124,6 +127,7 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
       closing ??= (async () => {
         shedder.close();
         unwatch?.();
+        endCensus?.();
         await sweeper?.close();
         bans.close();
         await engine.close();
@@ -149,7 +153,15 @@ function measureDelivery(registry: Registry): FlowDeliveryOptions["measure"] {
   };
 }
 
-function countTransport(registry: Registry, sockets: Sockets): void {
+/** One of the processes that have calls: the first by name. */
+async function isFirst(redis: RoleContext["redis"], instance: string): Promise<boolean> {
+  const names = (await knownInstances(redis))
+    .filter(({ role, draining }) => (role === "signaling" || role === "edge") && !draining)
+    .map((card) => card.instance);
+  return names.toSorted()[0] === instance;
+}
+
+function observe(registry: Registry, sockets: Sockets, engine: Engine): void {
   new Gauge({
     name: "crossband_sip_transport_events",
     help: "What the sockets have seen since the start",
@@ -177,10 +189,23 @@ function countTransport(registry: Registry, sockets: Sockets): void {
   });
   new Gauge({
     name: "crossband_sip_connections",
-    help: "Open stream sockets",
+    help: "Open stream sockets by transport",
+    labelNames: ["transport"],
     registers: [registry],
     collect() {
-      this.set(sockets.connectionCount);
+      this.reset();
+      for (const [transport, count] of Object.entries(sockets.connectionsByTransport()))
+        this.set({ transport }, count);
+    },
+  });
+  new Gauge({
+    name: "crossband_sip_transactions",
+    help: "Unfinished transactions of the calls that this process works on, by kind",
+    labelNames: ["kind"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [kind, count] of Object.entries(engine.transactionsInProgress())) this.set({ kind }, count);
     },
   });
 }

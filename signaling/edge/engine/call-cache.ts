@@ -1,5 +1,5 @@
 import type { CallId } from "#signaling/sip-port/sip-port.ts";
-import type { CallBody } from "./record.ts";
+import type { CallBody, CallRecord } from "./record.ts";
 
 /** What this process remembers of a call: a copy that its revision protects, and the work that waits for its turn. */
 export interface CachedCall {
@@ -25,6 +25,11 @@ export class CallCache {
 
   get size(): number {
     return this.calls.size;
+  }
+
+  /** The records that are here. */
+  *records(): Generator<CallRecord> {
+    for (const { copy } of this.calls.values()) if (typeof copy === "object") yield copy.body.record;
   }
 
   get(call: CallId): CachedCall | undefined {

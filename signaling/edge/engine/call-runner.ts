@@ -137,6 +137,7 @@ export class CallRunner {
     try {
       entry.copy = copyOf(await loadCall(this.options.redis, entry.call));
     } catch (cause) {
+      this.options.metrics.redisFailed(cause);
       throw new CrossbandError(ErrorCode.StateUnavailable, "record not read", {}, { cause });
     }
   }
@@ -193,6 +194,7 @@ export class CallRunner {
         return undefined;
       }
     } catch (cause) {
+      this.options.metrics.redisFailed(cause);
       // Perhaps it was written and only the reply was lost: read before the next step, and look whether its timers are ours.
       entry.copy = undefined;
       this.options.unsure(entry.call);

@@ -22,7 +22,7 @@ import { Journal } from "./journal.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
-import { nextWake } from "./schedule.ts";
+import { isPending, nextWake, transactionsOf } from "./schedule.ts";
 import { resendAll, wake, type Woken } from "./wake.ts";
 import type { EngineStep } from "./step.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
@@ -139,6 +139,17 @@ export class Engine implements SipPort {
   /** True while a step is under way. */
   get working(): boolean {
     return this.runner.active > 0;
+  }
+
+  /** Unfinished transactions of the calls that this process works on, by kind. */
+  transactionsInProgress(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const record of this.cache.records())
+      if (record.worker === this.options.instance)
+        for (const leg of Object.values(record.legs))
+          for (const txn of transactionsOf(leg))
+            if (isPending(txn)) counts[txn.kind] = (counts[txn.kind] ?? 0) + 1;
+    return counts;
   }
 
   /** Calls whose record is cached here. */

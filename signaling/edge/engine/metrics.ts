@@ -1,4 +1,5 @@
 import { Histogram, type Registry } from "prom-client";
+import { redisErrorKind } from "#state/redis/error-kind.ts";
 import type { Draft, Outgoing } from "./draft.ts";
 import { tally, type Count } from "./tally.ts";
 
@@ -18,6 +19,7 @@ export interface EdgeMetrics {
   /** @param delaySeconds since the dead instance was last seen alive */
   adopted(delaySeconds: number | undefined): void;
   takenOver(): void;
+  redisFailed(error: unknown): void;
   dueLag(seconds: number): void;
 }
 
@@ -48,6 +50,7 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     "Requests whose connection was gone, and what became of them",
     "outcome",
   );
+  const redisErrors = tally(registry, "crossband_redis_errors_total", "Redis commands of calls that failed, by kind", "kind"); // prettier-ignore
   const handOvers = counter("handed_over_total", "Calls taken over from an instance that leaves")();
   const adoptionDelay = new Histogram({
     name: "crossband_sip_adoption_delay_seconds",
@@ -106,6 +109,9 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     adopted(delaySeconds) {
       adoptions.value++;
       if (delaySeconds !== undefined) adoptionDelay.observe(delaySeconds);
+    },
+    redisFailed: (error) => {
+      redisErrors(redisErrorKind(error)).value++;
     },
     takenOver: () => {
       handOvers.value++;

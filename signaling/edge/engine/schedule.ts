@@ -43,7 +43,7 @@ const withPatience = (txn: ClientTxn, schedule: Schedule): Schedule =>
     : schedule;
 
 /** True while somebody has to act although no message comes: a survivor must take it over. */
-const isPending = (txn: ServerTxn | ClientTxn): boolean => scheduleOf(txn).forgetAtMs === undefined;
+export const isPending = (txn: ServerTxn | ClientTxn): boolean => scheduleOf(txn).forgetAtMs === undefined;
 
 export const transactionsOf = (leg: LegRecord): readonly (ServerTxn | ClientTxn)[] => [
   ...leg.servers,

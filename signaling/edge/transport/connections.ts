@@ -41,6 +41,8 @@ export interface Connections {
   /** Asks every peer to go elsewhere; resolves when all have, or after `limitMs`. */
   leaveAll(limitMs: number): Promise<void>;
   readonly size: number;
+  /** How many of each transport. */
+  countByTransport(): Readonly<Record<string, number>>;
 }
 
 /** Every stream socket of the process by name and by remote address. */
@@ -81,6 +83,11 @@ export function createConnections(
       byId.delete(flow.connection);
       if (byRemote.get(remoteKey(flow)) === connection) byRemote.delete(remoteKey(flow));
       onClosed(flow);
+    },
+    countByTransport() {
+      const counts: Record<string, number> = {};
+      for (const { flow } of byId.values()) counts[flow.transport] = (counts[flow.transport] ?? 0) + 1;
+      return counts;
     },
     byId: (id) => byId.get(id),
     byRemote: (flow) => byRemote.get(remoteKey(flow)),

@@ -41,6 +41,8 @@ export interface Sockets extends Transports {
   readonly counters: Readonly<TransportCounters>;
   /** Stream sockets that are open. */
   readonly connectionCount: number;
+  /** The same by transport. */
+  connectionsByTransport(): Readonly<Record<string, number>>;
   /** Lets messages be turned away before they are parsed. */
   screenWith(shedder: Pick<Shedder, "screen">): void;
 }
@@ -145,6 +147,7 @@ export function createSockets(options: SocketsOptions): Sockets {
     get connectionCount() {
       return connections.size;
     },
+    connectionsByTransport: () => connections.countByTransport(),
     guard,
     onBan(handler) {
       banned = handler;
