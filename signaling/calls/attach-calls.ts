@@ -27,6 +27,7 @@ import { createPublish } from "./subscription/publish.ts";
 import { createResources } from "./subscription/resources.ts";
 import { createSubscriptions } from "./subscription/subscriptions.ts";
 import { openTrunks } from "./trunk/open-trunks.ts";
+import { createGruus } from "./registrar/gruu.ts";
 import { createRegistrar } from "./registrar/registrar.ts";
 
 export interface AttachOptions {
@@ -68,6 +69,7 @@ export function createCalls({ context, port, rpc, registry, conduct = NO_CONDUCT
     secret, clock, conduct, bindings, trunkPassword: async (username) => (await trunks.byUsername(username))?.trunk.password, limit: createFailureLimit(clock), user: (id) => directory.user(id), challengeInvite: config.sip.challengeInvite, firstDigest: config.sip.firstDigest, md5OnlyAgents: config.sip.md5OnlyAgents,
   }); // prettier-ignore
   const media = createMediaClient(rpc, createPlacement(redis, clock), log);
+  const gruus = createGruus(secret);
   const notes = openChangeNotes(redis, log);
   const watch = createCallWatch({ redis, notes, clock, log });
   const registrationChanged = (user: string) => {
@@ -88,10 +90,10 @@ export function createCalls({ context, port, rpc, registry, conduct = NO_CONDUCT
   const runner = createCallRunner({ clock, log, metrics, media, port, watch, unbind, trunks: slots });
   const handler = createCallControl({
     log, clock, metrics, directory, authenticator, runner, bindings, trunks, duties,
-    registrar: createRegistrar({ redis, port, log, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, keepaliveSeconds: config.sip.keepaliveSeconds, changed: registrationChanged }),
-    refer: createRefer({ clock, secret, directory, bindings, runner, port, ringMs: config.sip.ringSeconds * 1_000 }),
+    registrar: createRegistrar({ redis, port, log, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, keepaliveSeconds: config.sip.keepaliveSeconds, changed: registrationChanged, gruus }),
+    refer: createRefer({ clock, secret, directory, bindings, runner, port, gruus, ringMs: config.sip.ringSeconds * 1_000 }),
     replace: createReplace({ clock, directory, runner, port }),
-    subscriptions, watch, publish: createPublish({ redis, note: (resource) => { notes.note(resource); }, ...limits }),
+    gruus, subscriptions, watch, publish: createPublish({ redis, note: (resource) => { notes.note(resource); }, ...limits }),
     messages: createMessageRelay({ runner, metrics, bindings, membersOf: (group) => directory.membersOf(group), maxMessageBytes: config.sip.maxMessageBytes }),
     ringMs: config.sip.ringSeconds * 1_000,
   }); // prettier-ignore

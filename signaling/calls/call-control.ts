@@ -10,6 +10,7 @@ import { CAPABILITIES, inspect, type HeaderList } from "./capabilities.ts";
 import type { CallDirectory } from "./directory.ts";
 import type { CallMetrics } from "./metrics.ts";
 import type { createMessageRelay } from "./message/relay-message.ts";
+import type { Gruus } from "./registrar/gruu.ts";
 import type { createRegistrar } from "./registrar/registrar.ts";
 import { addresseeOf, type OwnHosts } from "./routing/address.ts";
 import type { createRefer } from "./transfer/refer.ts";
@@ -36,6 +37,7 @@ export interface CallControlOptions {
   readonly replace: ReturnType<typeof createReplace>;
   readonly publish: ReturnType<typeof createPublish>;
   readonly watch: Pick<CallWatch, "tell">;
+  readonly gruus: Gruus;
   readonly runner: CallRunner;
   readonly bindings: (user: string) => Promise<readonly Binding[]>;
   readonly trunks: Trunks;
@@ -120,9 +122,17 @@ export function createCallControl(options: CallControlOptions): SipHandler {
     step: Step,
   ): Promise<void> => {
     const { message } = request;
-    const target = await findTarget(addresseeOf(message.requestUri, own), directory);
+    const device = options.gruus.deviceOf(message.requestUri, own);
+    if (device === "unknown") {
+      refuse(step, request, 404);
+      return;
+    }
+    const addressee = device
+      ? ({ kind: "name", name: device.user } as const)
+      : addresseeOf(message.requestUri, own);
+    const target = await findTarget(addressee, directory);
     if (message.method === "MESSAGE") {
-      await messages(request, user, target, own.domain, step);
+      await messages(request, user, target, own.domain, step, device?.reaches);
       return;
     }
     const known = binding === undefined ? undefined : { user: user.id, key: binding };
@@ -140,7 +150,8 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       if (status !== undefined) refuse(step, request, status);
       return;
     }
-    const reached = target.kind === "user" ? await bindings(target.user.id) : [];
+    const bound = target.kind === "user" ? await bindings(target.user.id) : [];
+    const reached = device ? bound.filter(device.reaches) : bound;
     const routes = target.kind === "outside" ? await trunks.routes(target.dialled, user, message) : undefined;
     const { callId: call } = step;
     const admitted = admitInvite({

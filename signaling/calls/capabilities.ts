@@ -21,7 +21,15 @@ export const METHODS = [
 
 const IN_DIALOG_ONLY: ReadonlySet<string> = new Set(["BYE", "INFO", "UPDATE", "PRACK"]);
 /** Option tags that a request may require (RFC 3261 §8.2.2.3). */
-const SUPPORTED: ReadonlySet<string> = new Set(["outbound", "100rel", "timer", "replaces", "norefersub"]);
+const SUPPORTED: ReadonlySet<string> = new Set([
+  "outbound",
+  "100rel",
+  "timer",
+  "replaces",
+  "norefersub",
+  "gruu",
+  "path",
+]);
 
 export type HeaderList = readonly (readonly [string, string])[];
 

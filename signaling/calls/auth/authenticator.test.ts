@@ -27,6 +27,7 @@ const bindingAt = (flow: Flow): Binding => ({
   q: 1_000,
   flow,
   expiresAtMs: 1,
+  callId: "c1",
   expiresInS: 1,
 });
 

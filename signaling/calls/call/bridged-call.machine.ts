@@ -8,7 +8,7 @@ import type { CallEvent, EventOf } from "./call-event.ts";
 import { sdpBody, sip, type Effect } from "./effect.ts";
 import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import { askMedia, atRest, onAck, onCancel, onDescribed, onOffer, onRefused, repeatPut, type LegStep } from "./media-leg.ts"; // prettier-ignore
-import { ALLOWED } from "./user-call-branch.ts";
+import { ALLOWED, routesOf } from "./user-call-branch.ts";
 import { MAX_BRANCHES } from "./user-call-setup.ts";
 
 type Dialling = Extract<BridgedCall, { name: "dialling" }>;
@@ -64,7 +64,7 @@ function ring(state: Dialling, event: EventOf<"described">): BridgedStep {
   const sdp = sdpIn(event.description);
   return to(
     { ...state, media: atRest(media) },
-    ...branches.map(({ leg, uri, flow }) =>
+    ...branches.map(({ leg, uri, flow, path }) =>
       sip({
         type: "request",
         leg,
@@ -74,7 +74,7 @@ function ring(state: Dialling, event: EventOf<"described">): BridgedStep {
         from,
         to: dialled,
         flow,
-        headers: [ALLOWED, ["Referred-By", referredBy]],
+        headers: [...routesOf(path), ALLOWED, ["Referred-By", referredBy]],
         ...sdpBody(sdp),
       }),
     ),

@@ -31,6 +31,8 @@ export interface GroupInvite extends Invite {
 /** One contact of the callee. */
 export interface Destination {
   readonly uri: string;
+  /** Route to it (RFC 3327). */
+  readonly path?: readonly string[];
   readonly flow: Flow;
   readonly webrtc: boolean;
   /** Names the registration, so that a dead one can be forgotten. */

@@ -31,10 +31,14 @@ export function branchOver(state: Calling, branch: Branch, status: number, atMs:
   return end(next, { atMs, cause: "rejected", status: best, before: [reply(state.txn, best), ...effects] });
 }
 
+/** The proxies that a contact registered through (RFC 3327 §5.4). */
+export const routesOf = (path: readonly string[] = []): [string, string][] =>
+  path.map((value) => ["Route", value]);
+
 /** The INVITE to one contact, or to one place outside. */
 export const invite = (
   state: Calling,
-  { leg, uri, flow, key, trunk }: Branch,
+  { leg, uri, flow, key, trunk, path }: Branch,
   sdp: string | undefined,
   authorization?: readonly [string, string],
 ): Effect =>
@@ -49,6 +53,7 @@ export const invite = (
     flow,
     ...(!trunk && { registration: { user: state.callee, key } }),
     headers: [
+      ...routesOf(path),
       ALLOWED,
       ...(reliably(state) ? [RELIABLE] : []),
       ...(trunk?.headers ?? []),

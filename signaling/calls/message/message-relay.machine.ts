@@ -1,5 +1,6 @@
 import { stepper, type Step, type TransitionTable } from "#common/machine.ts";
 import { bestFailure } from "#signaling/calls/call/best-failure.ts";
+import { routesOf } from "#signaling/calls/call/user-call-branch.ts";
 import { sip, type Effect } from "#signaling/calls/call/effect.ts";
 import type { CallEvent, Destination } from "#signaling/calls/call/call-event.ts";
 import type { LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
@@ -28,10 +29,21 @@ const GONE: MessageRelay = { kind: "message", name: "gone" };
 /** One MESSAGE to a contact. */
 export const textTo = (
   leg: LegId,
-  { uri, flow }: Destination,
+  { uri, flow, path }: Destination,
   { from, to: recipient, body, contentType }: Text,
 ): Effect =>
-  sip({ type: "request", leg, method: "MESSAGE", uri, from, to: recipient, flow, body, contentType });
+  sip({
+    type: "request",
+    leg,
+    method: "MESSAGE",
+    uri,
+    from,
+    to: recipient,
+    flow,
+    headers: routesOf(path),
+    body,
+    contentType,
+  });
 
 export function startMessageRelay(
   call: string,

@@ -26,6 +26,7 @@ const binding = (user: string): Binding => ({
   q: 1_000,
   flow,
   expiresAtMs: 1,
+  callId: "c1",
   expiresInS: 1,
 });
 

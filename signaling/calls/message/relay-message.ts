@@ -39,6 +39,7 @@ export function createMessageRelay({
     target: Target,
     domain: string,
     step: Step,
+    reaches: (binding: Binding) => boolean = () => true,
   ): Promise<void> => {
     const kind = target.kind === "group" ? "group" : "user";
     const done = (outcome: string, status?: number) => {
@@ -60,7 +61,8 @@ export function createMessageRelay({
       contentType: message.header("content-type") ?? "text/plain",
     }); // prettier-ignore
     if (target.kind === "user") {
-      const destinations = oneFlowEach(await bindings(target.user.id)).map(destinationOf);
+      const bound = (await bindings(target.user.id)).filter(reaches);
+      const destinations = oneFlowEach(bound).map(destinationOf);
       if (destinations.length === 0) {
         done("not-registered", 480);
         return;

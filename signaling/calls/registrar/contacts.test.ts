@@ -83,6 +83,7 @@ describe("what a REGISTER asks for (RFC 3261 §10.2)", () => {
   it("answers with the contact as it was written, and the seconds left", () => {
     const line = contactLine({
       key: "k",
+      callId: "c1",
       uri: "sip:a@x;ob",
       q: 700,
       flow,

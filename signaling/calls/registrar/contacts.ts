@@ -4,6 +4,7 @@ import type { Address } from "#signaling/edge/message/address.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import type { Refused } from "#signaling/calls/capabilities.ts";
+import { pathOf } from "./path.ts";
 
 /** Shortest registration granted, in s: shorter ones would be a load and no use (RFC 3261 §10.3 item 7). */
 export const MIN_EXPIRES_S = 30;
@@ -23,6 +24,8 @@ export function changesOf(message: SipMessage, source: Flow, maxSeconds: number)
   }
   const { contacts } = message;
   if (contacts.length > MAX_BINDINGS) return refuse(403);
+  const via = pathOf(message);
+  if ("status" in via) return via;
   const changes: Change[] = [];
   for (const contact of contacts) {
     const seconds = Math.min(secondsOf(contact.params.get("expires")) ?? wanted ?? maxSeconds, maxSeconds);
@@ -32,7 +35,7 @@ export function changesOf(message: SipMessage, source: Flow, maxSeconds: number)
       (contact.uri.scheme === "sip" || contact.uri.scheme === "sips") &&
       contact.uriText.length <= MAX_URI_LENGTH;
     if (!sound || q === undefined) return refuse(400);
-    changes.push(changeOf(contact, seconds, q, source, message.header("user-agent")));
+    changes.push(changeOf(contact, seconds, q, source, via.path, message.header("user-agent")));
   }
   return { changes };
 }
@@ -49,6 +52,7 @@ function changeOf(
   seconds: number,
   q: number,
   flow: Flow,
+  path: readonly string[],
   agent: string | undefined,
 ): Change {
   const instanceId = /^"?(<[^<>"\\]{1,128}>)"?$/.exec(params.get("+sip.instance") ?? "")?.[1];
@@ -63,7 +67,7 @@ function changeOf(
     key,
     seconds,
     contact: {
-      uri: uriText, q, flow,
+      uri: uriText, q, flow, ...(path.length > 0 && { path }),
       ...(agent !== undefined && { userAgent: agent.slice(0, 128) }),
       ...(instanceId !== undefined && { instanceId }),
       ...(regId !== undefined && { regId }),

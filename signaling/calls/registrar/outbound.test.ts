@@ -34,7 +34,7 @@ describe("the 200 to a REGISTER of a client that keeps flows (RFC 5626 §6)", ()
 
 describe("flows that ring", () => {
   const binding = (key: string, instanceId?: string, regId?: number): Binding => ({
-    key, uri: "sip:a@h", q: 1_000, flow: { transport: "tcp", host: "h", port: 1 }, expiresAtMs: 1, expiresInS: 1,
+    key, uri: "sip:a@h", q: 1_000, flow: { transport: "tcp", host: "h", port: 1 }, expiresAtMs: 1, callId: "c1", expiresInS: 1,
     ...(instanceId !== undefined && { instanceId }), ...(regId !== undefined && { regId }),
   }); // prettier-ignore
 

@@ -1,3 +1,4 @@
+import type { Binding } from "#state/registration/binding.ts";
 import type { ScriptClient } from "#state/redis/script.ts";
 import { fetchFollowers, type FollowerClient } from "#state/registration/follow-flow.ts";
 import { register } from "#state/registration/register.ts";
@@ -8,6 +9,7 @@ import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts"
 import type { Headers, SipEvent, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
 import { changesOf, contactLine } from "./contacts.ts";
 import { outboundHeaders } from "./outbound.ts";
+import type { Gruus } from "./gruu.ts";
 import { createReturn } from "./return.ts";
 
 export interface RegistrarOptions {
@@ -20,6 +22,7 @@ export interface RegistrarOptions {
   readonly maxSeconds: number;
   /** How often clients that keep flows are asked to say so. */
   readonly keepaliveSeconds: number;
+  readonly gruus: Gruus;
   /** Tells those who watch the registration of a user. */
   readonly changed?: (user: string) => void;
 }
@@ -28,7 +31,7 @@ type Request = Extract<SipEvent, { type: "request" }>;
 
 /** Answers REGISTER (RFC 3261 §10.3). Needs no record of its own: a retransmission gets the same answer from the bindings. */
 export function createRegistrar(options: RegistrarOptions) {
-  const { redis, port, log, authenticator, metrics, maxSeconds, changed } = options;
+  const { redis, port, log, authenticator, metrics, maxSeconds, changed, gruus } = options;
   const bringBack = createReturn(port, log);
   return async ({ txn, message, source }: Request, own: OwnHosts, step: Step): Promise<void> => {
     const answer = (outcome: string, status: number, headers: Headers = []) => {
@@ -85,8 +88,15 @@ export function createRegistrar(options: RegistrarOptions) {
     });
     // Before the answer: whoever dies here leaves a client that registers again.
     await bringBack(user, source, asked.changes, followers);
-    const contacts = result.bindings.map((binding) => ["Contact", contactLine(binding)] as const);
-    const headers = [...contacts, ...outboundHeaders(message, options.keepaliveSeconds)];
+    // RFC 5627 §5.3: for clients that say that they know what it is.
+    const grid = (binding: Binding) =>
+      message.supports("gruu") ? gruus.paramsOf(user, own.domain, binding) : "";
+    const headers = [
+      ...result.bindings.map((binding) => ["Contact", contactLine(binding) + grid(binding)] as const),
+      // RFC 3327 §5.3: the client learns which way it is reached.
+      ...message.headers("path").map((value) => ["Path", value] as const),
+      ...outboundHeaders(message, options.keepaliveSeconds),
+    ];
     answer(result.bindings.length > 0 ? "bound" : "unbound", 200, headers);
   };
 }

@@ -8,7 +8,7 @@ import { regDocument } from "./reg-document.ts";
 import { escapeXml } from "./xml.ts";
 
 const binding = (uri: string, expiresAtMs: number) => ({
-  uri, key: uri, q: 1_000, flow: { transport: "udp" as const, host: "192.0.2.7", port: 5_060 }, expiresAtMs, expiresInS: 60,
+  uri, key: uri, q: 1_000, flow: { transport: "udp" as const, host: "192.0.2.7", port: 5_060 }, expiresAtMs, callId: "c1", expiresInS: 60,
 }); // prettier-ignore
 
 describe("XML that we write", () => {

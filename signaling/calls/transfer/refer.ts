@@ -11,9 +11,11 @@ import type { Refused } from "#signaling/calls/capabilities.ts";
 import { destinationOf } from "#signaling/calls/destinations.ts";
 import { oneFlowEach } from "#signaling/calls/registrar/outbound.ts";
 import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts";
-import { findTarget, type Lookup, type Target } from "#signaling/calls/routing/target.ts";
+import { findTarget, type Lookup } from "#signaling/calls/routing/target.ts";
 import { callIdOf } from "#signaling/edge/engine/ids.ts";
 import { parseAddress } from "#signaling/edge/message/address.ts";
+import type { SipUri } from "#signaling/edge/message/uri.ts";
+import type { Gruus } from "#signaling/calls/registrar/gruu.ts";
 import type { CallId, LegId, SipEvent, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
 import { callOfLeg, parseReplaces, replacesIn } from "./replaces-header.ts";
 
@@ -25,6 +27,7 @@ export interface ReferOptions {
   readonly bindings: (user: string) => Promise<readonly Binding[]>;
   readonly runner: Pick<CallRunner, "advance">;
   readonly port: Pick<SipPort, "begin">;
+  readonly gruus: Pick<Gruus, "deviceOf">;
   readonly ringMs: number;
 }
 
@@ -55,7 +58,16 @@ export const userAt = (call: Transferable, leg: LegId): string =>
  * Lets a REFER inside a call in (RFC 3515). Who refers may cause what it might have done itself, and nothing else. Returns
  * why it is refused, or undefined when it was taken.
  */
-export function createRefer({ clock, secret, directory, bindings, runner, port, ringMs }: ReferOptions) {
+export function createRefer({
+  clock,
+  secret,
+  directory,
+  bindings,
+  runner,
+  port,
+  gruus,
+  ringMs,
+}: ReferOptions) {
   return async ({ message, txn, leg }: Request, own: OwnHosts, step: Step): Promise<Refused | undefined> => {
     const call = await step.load<AnyCall>();
     if (call?.kind !== "user" && call?.kind !== "group" && call?.kind !== "bridged") return refuse("no call");
@@ -73,16 +85,18 @@ export function createRefer({ clock, secret, directory, bindings, runner, port, 
     const by: Referrer = { user, leg, seq, depth };
     const replaces = replacesIn(referTo.uri.headers);
     const found =
-      replaces === undefined
-        ? await blind(call, by, await findTarget(addresseeOf(referTo.uri, own), directory), own)
-        : await attended(call, by, replaces);
+      replaces === undefined ? await blind(call, by, referTo.uri, own) : await attended(call, by, replaces);
     if ("status" in found) return found;
     const silent = message.header("refer-sub")?.trim().toLowerCase() === "false";
     await runner.advance(step, { type: "refer", leg, txn, seq, silent, ...found, atMs: clock.now() });
     return undefined;
   };
 
-  async function blind(call: Transferable, by: Referrer, target: Target, own: OwnHosts): Promise<Found> {
+  async function blind(call: Transferable, by: Referrer, uri: SipUri, own: OwnHosts): Promise<Found> {
+    const device = gruus.deviceOf(uri, own);
+    if (device === "unknown") return refuse("nobody there");
+    const addressee = device ? ({ kind: "name", name: device.user } as const) : addresseeOf(uri, own);
+    const target = await findTarget(addressee, directory);
     if (target.kind === "group") return intoGroup(call, by, target.group);
     if (target.kind !== "user") return refuse("nobody there");
     const { user } = target;
@@ -90,7 +104,8 @@ export function createRefer({ clock, secret, directory, bindings, runner, port, 
       const group = await directory.talkGroup(call.policy.id);
       if (!group || !mayJoin(user, group)) return refuse("not a member of the talk group");
     }
-    const destinations = oneFlowEach(await bindings(user.id)).map(destinationOf);
+    const bound = await bindings(user.id);
+    const destinations = oneFlowEach(device ? bound.filter(device.reaches) : bound).map(destinationOf);
     if (destinations.length === 0) return refuse("not registered");
     const plan: DialPlan = {
       ...sidesOf(call, by, user, own),

@@ -20,6 +20,8 @@ export function nextHop(uriText: string, peer?: Flow): NextHop | undefined {
   if (!uri || (uri.scheme !== "sip" && uri.scheme !== "sips")) return peer && { flow: peer };
   // RFC 5626 §4.3: the client asks for its own flow, whatever address stands there.
   if (peer && uri.params.has("ob")) return { flow: peer };
+  // RFC 5627 §4.4: a Contact that is a GRUU of ours would lead back here; its device is where its messages come from.
+  if (peer && uri.params.has("gr")) return { flow: peer };
   if (isIP(uri.host) === 0) return uri.host.endsWith(".invalid") ? peer && { flow: peer } : { uri };
   if (peer && uri.host !== peer.host && isPrivate(uri.host)) return { flow: peer };
   const transport = transportOf(uri);

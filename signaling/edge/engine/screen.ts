@@ -19,6 +19,7 @@ const EXTENSIONS: ReadonlySet<string> = new Set([
   "timer",
   "replaces",
   "norefersub",
+  "gruu",
 ]);
 
 /** Why a request is refused before anybody looks at it (RFC 3261 §8.2.1, §8.2.2); undefined when it is not. */
