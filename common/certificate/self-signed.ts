@@ -1,4 +1,3 @@
-import { webcrypto } from "node:crypto";
 import { isIP } from "node:net";
 
 /** A certificate chain and its private key, both PEM. */
@@ -23,7 +22,7 @@ export async function selfSigned(domain: string, names: readonly string[], nowMs
   // Loaded when a certificate is made, once in the life of a cluster: the library is heavy, and wants its polyfill first.
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
-  const keys = await webcrypto.subtle.generateKey(CURVE, true, ["sign", "verify"]);
+  const keys = await crypto.subtle.generateKey(CURVE, true, ["sign", "verify"]);
   const hosts = [...new Set([domain, ...names])];
   const certificate = await x509.X509CertificateGenerator.createSelfSigned(
     {
@@ -46,8 +45,8 @@ export async function selfSigned(domain: string, names: readonly string[], nowMs
         ]),
       ],
     },
-    webcrypto,
+    crypto,
   );
-  const key = Buffer.from(await webcrypto.subtle.exportKey("pkcs8", keys.privateKey));
+  const key = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
   return { certificate: certificate.toString("pem"), key: x509.PemConverter.encode(key, "PRIVATE KEY") };
 }

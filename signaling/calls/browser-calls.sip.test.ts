@@ -52,6 +52,24 @@ describe("a browser with SIP.js", () => {
     await expect.poll(() => calls.media.legs.size).toBe(0);
   });
 
+  it("loses its socket in a call, connects and registers again, and hears the hang-up over the new one", async () => {
+    const bob = await calls.phone("bob");
+    await bob.register();
+    const incoming = page.invitation();
+    const ringing = bob.invite("alice");
+    const invitation = await incoming;
+    const there = established(invitation);
+    await invitation.accept();
+    await there;
+    const call = await (await ringing).answered;
+    await page.userAgent.transport.disconnect();
+    await page.userAgent.reconnect();
+    await page.register();
+    expect(invitation.state).toBe(SessionState.Established);
+    await call.hangup();
+    await expect.poll(() => invitation.state).toBe(SessionState.Terminated);
+  });
+
   it("sends and gets text messages", async () => {
     const bob = await calls.phone("bob");
     await bob.register();

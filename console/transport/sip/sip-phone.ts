@@ -66,11 +66,6 @@ export function startSipPhone(account: PhoneAccount, handlers: PhoneHandlers): P
     },
   });
   const registerer = new Registerer(agent, { expires: REGISTRATION_S });
-  registerer.stateChange.addListener((state) => {
-    if (state !== RegistererState.Registered) return;
-    registered.resolve(undefined);
-    handlers.onRegistered();
-  });
 
   const register = (): void => {
     const onReject = ({ message }: IncomingResponse): void => {
@@ -78,7 +73,16 @@ export function startSipPhone(account: PhoneAccount, handlers: PhoneHandlers): P
       if (status === 401 || status === 403 || status === 404) handlers.onRefused(status);
       else if (status >= 500) retry = setTimeout(register, retryDelayOf(++attempt, Math.random()));
     };
-    registerer.register({ requestDelegate: { onReject } }).catch(() => undefined);
+    // Not by the registerer's state: over a lost connection it stays registered, and would not change to it again.
+    const onAccept = (): void => {
+      registered.resolve(undefined);
+      handlers.onRegistered();
+    };
+    registerer.register({ requestDelegate: { onAccept, onReject } }).catch(() => {
+      // A request that the connection took with it is still open: sip.js sends no other before it has timed out.
+      clearTimeout(retry);
+      if (!closed) retry = setTimeout(register, retryDelayOf(++attempt, Math.random()));
+    });
   };
 
   const lost = (): void => {

@@ -1,7 +1,6 @@
 import {
   Inviter,
   Registerer,
-  RegistererState,
   SessionState,
   UserAgent,
   type Invitation,
@@ -67,14 +66,18 @@ export async function openSipJsClient(
     userAgent,
     heard,
     async register() {
-      const registered = new Promise<void>((resolve, reject) => {
-        registerer.stateChange.addListener((state) => {
-          if (state === RegistererState.Registered) resolve();
-          else reject(new Error(`SIP.js is ${state}`));
-        });
+      const registered = Promise.withResolvers<undefined>();
+      await registerer.register({
+        requestDelegate: {
+          onAccept() {
+            registered.resolve(undefined);
+          },
+          onReject({ message }) {
+            registered.reject(new Error(`REGISTER was answered ${message.statusCode ?? 0}`));
+          },
+        },
       });
-      await registerer.register();
-      await registered;
+      await registered.promise;
     },
     async call(target) {
       const to = UserAgent.makeURI(target);
