@@ -1,3 +1,4 @@
+import { calm } from "#common/calm.ts";
 import type { Clock } from "#common/clock.ts";
 import type { Logger } from "#common/log.ts";
 import type { Binding } from "#state/registration/binding.ts";
@@ -63,6 +64,11 @@ export function createCallControl(options: CallControlOptions): SipHandler {
     duties,
     ringMs,
   } = options;
+
+  /** With Redis away every request fails: one line a second says so as well as a thousand. */
+  const notHandled = calm((keptBack, callId: string, method: string, error: unknown) => {
+    log.error({ callId, method, error: String(error), keptBack }, "request not handled");
+  });
 
   const refuse = (step: Step, { txn, message }: Request, status: number, headers: HeaderList = []): void => {
     step.command({ type: "reply", txn, status, headers });
@@ -228,10 +234,7 @@ export function createCallControl(options: CallControlOptions): SipHandler {
         await onRequest(event, step);
       } catch (error) {
         // Redis is away, or a fault of ours: the peer is told to come back rather than left waiting (RFC 3261 §21.5.4).
-        log.error(
-          { callId: step.callId, method: event.message.method, error: String(error) },
-          "request not handled",
-        );
+        notHandled(step.callId, event.message.method, error);
         refuse(step, event, 503, [["Retry-After", "5"]]);
       }
     },

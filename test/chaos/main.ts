@@ -67,6 +67,9 @@ const { calls, batch, point = [], outage = [] } = options;
 const everything = point.length === 0 && outage.length === 0;
 const tell = (line: string): void => { say(process.stderr, line); }; // prettier-ignore
 
+// What was started goes along: the servers with this process, the instances when nobody holds their line.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+
 const points =
   everything || point.length > 0
     ? await runChaos({ calls, batch: Math.min(MOST_IN_A_BATCH, batch), points: point, say: tell })
