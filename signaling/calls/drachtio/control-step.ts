@@ -23,6 +23,8 @@ export interface StepResult {
 /** A step that lost this many races is given up. */
 const MAX_ATTEMPTS = 5;
 const DEFAULT_TTL_MS = 86_400_000;
+/** How often a call is looked at that has nothing to do, in ms. */
+const LOOK_MS = 60_000;
 const revision = revisions(Math.random());
 
 /**
@@ -44,20 +46,27 @@ export async function runStep(
     if (!draft.changed()) return { ...draft, record: before };
     const after = draft.record(worker);
     const next: StoredCall | undefined = after && { revision: revision(), body: JSON.stringify(after) };
-    const timers = Object.values(after?.timers ?? {});
     const result = await commitStep(redis, {
       call: callId,
       space: "control",
       expected: stored?.revision,
       next,
       ttlMs: after?.ttlMs ?? DEFAULT_TTL_MS,
-      dueAtMs: timers.length === 0 ? undefined : Math.min(...timers),
+      dueAtMs: after && dueOf(after),
       details: draft.details,
     });
     if (result.outcome === "committed") return { ...draft, record: after };
     stored = result.current;
   }
   throw new CrossbandError(ErrorCode.StateUnavailable, "step lost every race", { callId });
+}
+
+/**
+ * When somebody must look at the call: at its next timer, and once a minute in any case, because what a call is busy with is
+ * known to the server alone: when its worker dies it is found by that.
+ */
+function dueOf({ timers }: ControlRecord): number {
+  return Math.min(...Object.values(timers), Date.now() + LOOK_MS);
 }
 
 function createDraft(callId: CallId, before: ControlRecord | undefined) {

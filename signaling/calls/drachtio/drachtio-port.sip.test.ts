@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { configSchema } from "#common/config.ts";
 import { silent } from "#common/log.ts";
 import { cdrKey, callKey } from "#state/call/call.keys.ts";
+import { announceInstance, INSTANCE_RENEW_MS, withdrawInstance } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
 import { openEdge, type Edge } from "#signaling/edge/open-edge.ts";
 import { legIdOf, newCallId } from "#signaling/edge/engine/ids.ts";
@@ -21,6 +22,12 @@ let sipPort: number;
 let drachtio: string;
 let phone: UdpPhone;
 const ports: DrachtioPort[] = [];
+/** What ends the lease of each instance. */
+const leases = new Map<string, () => Promise<unknown>>();
+const withdraw = async (instance: string): Promise<void> => {
+  await leases.get(instance)?.();
+  leases.delete(instance);
+};
 const toClose: (() => void)[] = [];
 
 beforeAll(async () => {
@@ -54,6 +61,7 @@ beforeEach(async () => {
 afterEach(async () => {
   phone.close();
   await Promise.all(ports.splice(0).map((port) => port.close()));
+  await Promise.all([...leases.keys()].map(withdraw));
   await expect.poll(() => wire.clients).toBe(0);
 });
 
@@ -63,6 +71,21 @@ async function attach(handler: SipHandler, instance: string): Promise<DrachtioPo
     own.disconnect();
   });
   const routes = wire.routes;
+  const card = {
+    role: "signaling",
+    instance,
+    pid: process.pid,
+    listeners: {},
+    load: 0,
+    draining: false,
+  } as const;
+  const announce = (): void => void announceInstance(own, card).catch(() => undefined);
+  announce();
+  const renewal = setInterval(announce, INSTANCE_RENEW_MS);
+  leases.set(instance, () => {
+    clearInterval(renewal);
+    return withdrawInstance(own, card).catch(() => undefined);
+  });
   const port = openDrachtioPort({
     server: `drachtio://${drachtio}`,
     secret: "cymru",
@@ -79,18 +102,6 @@ async function attach(handler: SipHandler, instance: string): Promise<DrachtioPo
 
 const request = (method: string, toTag: string, seq: number) =>
   phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag });
-
-const respond = (got: Awaited<ReturnType<UdpPhone["next"]>>, status: number, body = "") => {
-  const copied = ["Via", "From", "Call-ID", "CSeq"].flatMap((name) =>
-    got.headers(name).map((value) => `${name}: ${value}\r\n`),
-  );
-  const to = got.to.tag === undefined ? `${got.header("To") ?? ""};tag=bob` : (got.header("To") ?? "");
-  const type = body === "" ? "" : "Content-Type: application/sdp\r\n";
-  phone.send(
-    sipPort,
-    `SIP/2.0 ${status} X\r\n${copied.join("")}To: ${to}\r\nContact: <sip:bob@127.0.0.1:${phone.port}>\r\n${type}Content-Length: ${body.length}\r\n\r\n${body}`,
-  );
-};
 
 describe("call control on a remote edge", () => {
   it("answers a call, hears its ACK and BYE, and writes one detail record beside the edge's record", async () => {
@@ -112,113 +123,6 @@ describe("call control on a remote edge", () => {
     expect(await redis.exists(callKey(callId, "control"))).toBe(0);
     const records = JSON.stringify(await redis.xrange(cdrKey(callId), "-", "+"));
     expect(records.split(callId)).toHaveLength(2);
-  });
-
-  it("hears a CANCEL", async () => {
-    const told: string[] = [];
-    const handler: SipHandler = {
-      onEvent: (event, step) => {
-        told.push(event.type);
-        if (event.type === "request") step.command({ type: "reply", txn: event.txn, status: 180 });
-        return Promise.resolve();
-      },
-      onTimer: () => Promise.resolve(),
-      recover: () => Promise.resolve(),
-    };
-    await attach(handler, "one");
-    phone.send(sipPort, phone.invite());
-    await phone.next(180);
-    phone.send(sipPort, phone.request({ method: "CANCEL", seq: 1, branch: `${phone.name}i` }));
-    await phone.next(487);
-    await expect.poll(() => told).toEqual(["request", "cancel"]);
-  });
-
-  it("calls, ACKs, sends INFO and BYE, by leg", async () => {
-    const events: SipEvent[] = [];
-    const handler: SipHandler = {
-      onEvent: (event, step) => {
-        events.push(event);
-        if (event.type === "response" && event.method === "INVITE" && event.status === 200) {
-          step.command({ type: "ack", leg: event.leg });
-          step.command({
-            type: "in-dialog",
-            leg: event.leg,
-            method: "INFO",
-            body: "Signal=1\r\n",
-            contentType: "application/dtmf-relay",
-          });
-        }
-        if (event.type === "response" && event.method === "INFO")
-          step.command({ type: "in-dialog", leg: event.leg, method: "BYE" });
-        return Promise.resolve();
-      },
-      onTimer: () => Promise.resolve(),
-      recover: () => Promise.resolve(),
-    };
-    const port = await attach(handler, "one");
-    const call = newCallId();
-    const leg = legIdOf(call, 1);
-    await port.begin(call, (step) => {
-      step.command({
-        type: "request",
-        leg,
-        method: "INVITE",
-        uri: `sip:bob@127.0.0.1:${phone.port}`,
-        from: "<sip:alice@crossband.local>",
-        to: "<sip:bob@crossband.local>",
-        body: SDP,
-        contentType: "application/sdp",
-      });
-      return Promise.resolve();
-    });
-    const invite = await phone.next("INVITE");
-    expect(invite.from.tag).toBe(leg);
-    expect(invite.header("X-Crossband-Leg")).toBeUndefined();
-    expect(invite.body).toBe(SDP);
-    respond(invite, 180);
-    respond(invite, 200, SDP);
-    await phone.next("ACK");
-    respond(await phone.next("INFO"), 200);
-    respond(await phone.next("BYE"), 200);
-    await expect
-      .poll(() => events.map((event) => (event.type === "response" ? event.status : 0)))
-      .toEqual([180, 200, 200, 200]);
-    expect(events.every((event) => event.leg === leg)).toBe(true);
-  });
-
-  it("cancels a call that rings", async () => {
-    const statuses: number[] = [];
-    const handler: SipHandler = {
-      onEvent: (event, step) => {
-        if (event.type === "response") {
-          statuses.push(event.status);
-          if (event.status === 180) step.command({ type: "cancel", leg: event.leg });
-        }
-        return Promise.resolve();
-      },
-      onTimer: () => Promise.resolve(),
-      recover: () => Promise.resolve(),
-    };
-    const port = await attach(handler, "one");
-    const call = newCallId();
-    await port.begin(call, (step) => {
-      step.command({
-        type: "request",
-        leg: legIdOf(call, 0),
-        method: "INVITE",
-        uri: `sip:bob@127.0.0.1:${phone.port}`,
-        from: "<sip:a@b>",
-        to: "<sip:bob@b>",
-        body: SDP,
-        contentType: "application/sdp",
-      });
-      return Promise.resolve();
-    });
-    const invite = await phone.next("INVITE");
-    respond(invite, 180);
-    respond(await phone.next("CANCEL"), 200);
-    respond(invite, 487);
-    await expect.poll(() => statuses).toEqual([180, 487]);
   });
 
   it("tells of a local 481 when a dialog is not known", async () => {
@@ -272,5 +176,30 @@ describe("call control on a remote edge", () => {
     await one.close();
     await phone.next(486);
     expect(did.at(-1)).toBe("two recover");
+  });
+
+  it("takes over the answered calls of a process that is gone", async () => {
+    const recovered: string[] = [];
+    const answering = (name: string): SipHandler => ({
+      ...answeringHandler(),
+      recover: (step) => {
+        step.after(() => recovered.push(`${name} ${step.callId}`));
+        return Promise.resolve();
+      },
+    });
+    const one = await attach(answering("one"), "one");
+    phone.send(sipPort, phone.invite());
+    const toTag = (await phone.next(200)).to.tag ?? "";
+    phone.send(sipPort, request("ACK", toTag, 1));
+    const callId = toTag.slice(0, toTag.indexOf("."));
+    const record = async (): Promise<string> => (await redis.get(callKey(callId, "control"))) ?? "";
+    await expect.poll(record).toContain('"worker":"one"');
+    await attach(answering("two"), "two");
+    await withdraw("one");
+    await one.close();
+    await expect.poll(() => recovered, { timeout: 5_000 }).toEqual([`two ${callId}`]);
+    await expect.poll(record).toContain('"worker":"two"');
+    phone.send(sipPort, request("BYE", toTag, 2));
+    expect((await phone.next(200)).cseq.method).toBe("BYE");
   });
 });

@@ -1,7 +1,9 @@
 import type { Logger } from "#common/log.ts";
 import { controlDueKeys } from "#state/call/call.keys.ts";
-import { popDue } from "#state/call/pop-due.ts";
+import { forgetDue } from "#state/call/forget-due.ts";
+import { knownInstances } from "#state/instance/instance.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
+import { Sweeper } from "#signaling/edge/engine/sweeper.ts";
 import type {
   CallId,
   SipCommand,
@@ -48,12 +50,6 @@ const METHODS = [
   "ack",
   "cancel",
 ];
-/** How often calls whose process is gone are looked for, in ms; one look goes over all buckets. */
-const PATROL_MS = 5_000;
-/** How late a timer must be before another process fires it, in ms. */
-const GRACE_MS = 2_000;
-const TAKEN_MS = 10_000;
-const BATCH = 64;
 /** Events of one call that wait for their turn. */
 const MAX_WAITING = 64;
 
@@ -80,8 +76,16 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
     },
     log,
   );
-  const patrol = setInterval(() => void lookForDue(), PATROL_MS);
-  patrol.unref();
+  const sweeper = new Sweeper({
+    instance,
+    redis,
+    log,
+    metrics: { redisRoundTrip: () => undefined, dueLag: () => undefined },
+    listInstances: () => knownInstances(redis),
+    adopt,
+    now,
+    sets: controlDueKeys,
+  });
 
   function onEvent(event: SipEvent): void {
     const isNew = event.type === "request" && !event.dialog;
@@ -102,7 +106,7 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
     queue.waiting++;
     const turn = queue.tail.then(async () => {
       const { commands, effects, record } = await runStep(redis, call, instance, work);
-      arm(call, record);
+      arm(call, record?.worker === instance ? record : undefined);
       for (const command of commands) execute(command);
       for (const effect of effects) effect();
     });
@@ -171,31 +175,33 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
   }
 
   function fire(call: CallId): void {
-    start(call, async (step, before) => {
-      for (const [name, atMs] of Object.entries(before?.timers ?? {})) {
-        if (atMs > now()) continue;
-        step.timer(name, undefined);
-        await handler?.onTimer(name, step);
-      }
-    });
+    start(call, fireDue);
   }
 
-  async function lookForDue(): Promise<void> {
-    try {
-      for (let first = 0; first < controlDueKeys.length && !closed; first += BATCH) {
-        const due = controlDueKeys.slice(first, first + BATCH).map(async (key) => {
-          const { calls } = await popDue(
-            redis,
-            { due: key },
-            { graceMs: GRACE_MS, leaseMs: TAKEN_MS, limit: BATCH },
-          );
-          for (const call of calls) fire(call);
-        });
-        await Promise.all(due);
-      }
-    } catch (error) {
-      log.warn({ error: String(error) }, "due calls not looked for");
+  async function fireDue(step: Step, before: ControlRecord | undefined): Promise<void> {
+    for (const [name, atMs] of Object.entries(before?.timers ?? {})) {
+      if (atMs > now()) continue;
+      step.timer(name, undefined);
+      await handler?.onTimer(name, step);
     }
+  }
+
+  /**
+   * Looks at a call that is overdue, or whose worker may have died: then it is ours from now on, and what it decided is done
+   * again, for nobody knows which of it reached the server.
+   */
+  async function adopt(call: CallId, alive: (instance: string) => boolean): Promise<void> {
+    await run(call, async (step, before) => {
+      if (!before) {
+        step.after(() => void forgetDue(redis, call, "control").catch(() => undefined));
+        return;
+      }
+      if (!alive(before.worker)) {
+        step.save(before.state);
+        await handler?.recover(step);
+      } else if (before.worker === instance) step.save(before.state); // due again a minute later
+      await fireDue(step, before);
+    });
   }
 
   return {
@@ -207,13 +213,12 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
       handler = given;
     },
     begin: (callId, work) => run(callId, work),
-    close() {
+    async close() {
       closed = true;
-      clearInterval(patrol);
+      await sweeper.close();
       for (const timer of timers.values()) clearTimeout(timer);
       timers.clear();
       connection.close();
-      return Promise.resolve();
     },
   };
 }

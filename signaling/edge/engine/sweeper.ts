@@ -40,6 +40,8 @@ export interface SweeperOptions {
     seenMs: (instance: string) => number | undefined,
   ) => Promise<void>;
   readonly now?: () => number;
+  /** The due set of each bucket; those of the edge's calls unless told otherwise. */
+  readonly sets?: readonly string[];
 }
 
 /**
@@ -49,6 +51,7 @@ export interface SweeperOptions {
  */
 export class Sweeper {
   private readonly options: SweeperOptions;
+  private readonly sets: readonly string[];
   private alive: ReadonlySet<string> = new Set();
   /** Instances by when they were last alive; those of the last hour of deaths. */
   private readonly seenMs = new Map<string, number>();
@@ -60,6 +63,7 @@ export class Sweeper {
 
   constructor(options: SweeperOptions) {
     this.options = options;
+    this.sets = options.sets ?? dueKeys;
     this.stopBeat = everyBeat(WATCH_MS, () => {
       this.look();
     });
@@ -119,9 +123,10 @@ export class Sweeper {
    * because their worker still lived. Each survivor does it, from another bucket on; a commit lets one of them have a call.
    */
   private async takeOver(): Promise<void> {
-    const first = Math.floor(Math.random() * dueKeys.length);
+    const { sets } = this;
+    const first = Math.floor(Math.random() * sets.length);
     const soonMs = this.now() + 3 * PATROL_MS;
-    const keys = [...dueKeys.slice(first), ...dueKeys.slice(0, first)];
+    const keys = [...sets.slice(first), ...sets.slice(0, first)];
     for (let at = 0; at < keys.length && !this.closed; at += PARALLEL) {
       const read = keys
         .slice(at, at + PARALLEL)
@@ -132,8 +137,8 @@ export class Sweeper {
 
   /** Learns when each bucket is due next. */
   private async inspectAll(): Promise<void> {
-    for (let first = 0; first < dueKeys.length && !this.closed; first += PARALLEL) {
-      const keys = dueKeys.slice(first, first + PARALLEL);
+    for (let first = 0; first < this.sets.length && !this.closed; first += PARALLEL) {
+      const keys = this.sets.slice(first, first + PARALLEL);
       await Promise.all(
         keys.map(async (key, i) => {
           this.remember(first + i, await firstDue(this.options.redis, key));
@@ -143,7 +148,7 @@ export class Sweeper {
   }
 
   private async takeFrom(bucket: number): Promise<void> {
-    const due = dueKeys[bucket];
+    const due = this.sets[bucket];
     if (due === undefined) return;
     let taken: readonly string[];
     do {
