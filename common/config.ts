@@ -216,12 +216,10 @@ export const configSchema = z.strictObject({
         .strictObject({
           keepSeconds: field(count.min(0).max(604_800).default(3_600), {
             unit: "s",
-            reason:
-              "how long the redacted messages of a call are kept after its last one, for `crossband call`; 0 keeps none",
+            reason: "how long redacted messages of a call are kept after its last one; 0 keeps none",
           }),
           calls: field(count.min(512).max(1_000_000).default(10_000), {
-            reason:
-              "calls of the whole cluster whose messages are kept; the oldest go first. About 15 KB each",
+            reason: "calls of the cluster whose messages are kept, the latest ones; about 15 KB each",
           }),
           callKilobytes: field(count.min(4).max(1_024).default(64), {
             unit: "KB",
@@ -248,6 +246,20 @@ export const configSchema = z.strictObject({
         env: "CROSSBAND_HTTPS_PORT",
         reason:
           "the same over TLS, with the certificate of SIP; browsers on other machines give no microphone to a page without. Off unless set",
+      }),
+    })
+    .prefault({}),
+  hep: z
+    .strictObject({
+      target: field(hostPort.optional(), {
+        reason: "HEP3 collector (UDP, host:port) that gets a copy of every SIP message; none without it",
+      }),
+      id: field(count.min(0).max(4_294_967_295).default(2_060), {
+        reason: "capture agent id in HEP packets",
+      }),
+      key: field(z.string().optional(), { secret: true, reason: "authentication key of the HEP collector" }),
+      redact: field(z.boolean().default(true), {
+        reason: "whether secrets are taken out of what is exported",
       }),
     })
     .prefault({}),

@@ -10,6 +10,8 @@ import { createEdgeMetrics } from "./engine/metrics.ts";
 import { Sweeper } from "./engine/sweeper.ts";
 import { startShedder, type Shedder } from "./overload/shedder.ts";
 import { startCensus } from "#signaling/inspect/census.ts";
+import { witnesses } from "./engine/witness.ts";
+import { openHep } from "./hep/open-hep.ts";
 import { leave, takeCalls } from "./leave.ts";
 import { openRecorder } from "./trace/open-recorder.ts";
 import { keepBans } from "./keep-bans.ts";
@@ -65,6 +67,8 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
   sockets.onBan(bans.share);
   const metrics = createEdgeMetrics(registry);
   const recorder = openRecorder(context, sockets, registry);
+  const hep = openHep(context, sockets, registry);
+  const witness = witnesses([recorder, hep].filter((each) => each !== undefined));
   const engine = new Engine({
     instance,
     secret,
@@ -76,7 +80,7 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
     ...(config.sip.sessionExpiresSeconds > 0 && {
       session: { expiresSeconds: config.sip.sessionExpiresSeconds, minSeSeconds: config.sip.minSeSeconds },
     }),
-    ...(recorder ? { witness: recorder } : {}),
+    ...(witness ? { witness } : {}),
     allow,
   });
   observe(registry, sockets, engine);
@@ -132,6 +136,7 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
         bans.close();
         await engine.close();
         await recorder?.flush();
+        hep?.close();
         await sockets.close();
         await rpc.close();
       })();

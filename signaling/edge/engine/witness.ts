@@ -12,6 +12,23 @@ export interface Witness {
   mark(call: CallId, mark: Mark, detail?: string): void;
 }
 
+/** Tells all of them. */
+export function witnesses(all: readonly Witness[]): Witness | undefined {
+  const [first, second] = all;
+  if (!first || !second) return first;
+  return {
+    received(call, message, flow) {
+      for (const each of all) each.received(call, message, flow);
+    },
+    sent(call, message) {
+      for (const each of all) each.sent(call, message);
+    },
+    mark(call, mark, detail) {
+      for (const each of all) each.mark(call, mark, detail);
+    },
+  };
+}
+
 /** Nobody looks on. */
 export const NO_WITNESS: Witness = {
   received: () => undefined,
