@@ -45,9 +45,12 @@ export async function openScriptedPhone(
   user: string,
   password: string,
 ): Promise<ScriptedPhone> {
-  const phone = await openUdpPhone();
-  const to = Number(server.slice(server.lastIndexOf(":") + 1));
-  const contact = `<sip:${user}@127.0.0.1:${phone.port}>`;
+  const colon = server.lastIndexOf(":");
+  const to = Number(server.slice(colon + 1));
+  // It has the address of the server: all of a test are on one machine.
+  const host = server.slice(0, colon);
+  const phone = await openUdpPhone(undefined, host.replace(/[[\]]/g, ""));
+  const contact = `<sip:${user}@${host}:${phone.port}>`;
 
   const write = (
     { method, seq, branch, headers = "", body = "", callId, to: callee = user }: ScriptedRequest,
@@ -61,7 +64,7 @@ export async function openScriptedPhone(
     };
     const type = body === "" ? "" : "Content-Type: application/sdp\r\n";
     return (
-      `${method} ${at.uri} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${phone.port};branch=z9hG4bK${branch ?? `${phone.name}${method}${seq}`};rport\r\n` +
+      `${method} ${at.uri} SIP/2.0\r\nVia: SIP/2.0/UDP ${host}:${phone.port};branch=z9hG4bK${branch ?? `${phone.name}${method}${seq}`};rport\r\n` +
       `Max-Forwards: 70\r\nFrom: ${at.from}\r\nTo: ${at.to}\r\nCall-ID: ${at.callId}\r\nCSeq: ${seq} ${method}\r\n` +
       `Contact: ${contact}\r\n${type}${headers}Content-Length: ${body.length}\r\n\r\n${body}`
     );

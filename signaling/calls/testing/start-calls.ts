@@ -43,7 +43,10 @@ export interface TestCalls {
 }
 
 /** Starts signaling processes (in this one) on free ports over a Redis of their own, with a media process that is scripted. */
-export async function startTestCalls(sip: Partial<Config["sip"]> = {}): Promise<TestCalls> {
+export async function startTestCalls(
+  sip: Partial<Config["sip"]> = {},
+  host = "127.0.0.1",
+): Promise<TestCalls> {
   const redisServer = await startRedis();
   const log =
     process.env["CROSSBAND_TEST_LOG"] === undefined ? silent : createLogger("signaling", "test", "debug");
@@ -53,6 +56,7 @@ export async function startTestCalls(sip: Partial<Config["sip"]> = {}): Promise<
   const media = await startScriptedMedia(redisServer.url);
   const parsed = configSchema.parse({
     redisUrl: redisServer.url,
+    host,
     sip: { port: 0, tlsPort: 0 },
     drachtio: { port: 0 },
   });

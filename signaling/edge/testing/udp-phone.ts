@@ -18,9 +18,9 @@ export interface RequestOptions {
 }
 
 /** A phone that does only what it is told: every retransmission, every wrong order is the test's own. */
-export async function openUdpPhone(name = `p${Math.random().toString(36).slice(2, 10)}`) {
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
+export async function openUdpPhone(name = `p${Math.random().toString(36).slice(2, 10)}`, host = "127.0.0.1") {
+  const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+  socket.bind(0, host);
   await once(socket, "listening");
   const { port } = socket.address();
   const inbox: SipMessage[] = [];
@@ -86,7 +86,7 @@ export async function openUdpPhone(name = `p${Math.random().toString(36).slice(2
     request,
     invite: (branch = `${name}i`) => request({ method: "INVITE", seq: 1, branch, body: SDP }),
     send(to: number, text: string): void {
-      socket.send(Buffer.from(text, "latin1"), to, "127.0.0.1");
+      socket.send(Buffer.from(text, "latin1"), to, host);
     },
     close(): void {
       socket.close();

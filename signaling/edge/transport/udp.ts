@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import { isIPv6 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
@@ -27,6 +27,9 @@ export async function openUdp(
 ): Promise<UdpTransport> {
   const type = isIPv6(host) ? "udp6" : "udp4";
   const family = type === "udp6" ? 6 : 4;
+  // A dual-stack socket takes addresses of IPv4 only as IPv6 writes them (RFC 4291 §2.5.5.2).
+  const dialled = (address: string): string =>
+    family === 6 && isIPv4(address) ? `::ffff:${address}` : address;
   const socket = createSocket({
     type,
     reusePort: true,
@@ -67,7 +70,7 @@ export async function openUdp(
           reject(new CrossbandError(ErrorCode.FlowGone, "socket is closed"));
           return;
         }
-        socket.send(Buffer.from(bytes, "latin1"), flow.port, flow.host, (error) => {
+        socket.send(Buffer.from(bytes, "latin1"), flow.port, dialled(flow.host), (error) => {
           if (!error) {
             counters.sent++;
             resolve();

@@ -347,5 +347,5 @@ function openTransport(
 
 function destinationOf(server: string): Destination {
   const at = server.lastIndexOf(":");
-  return { host: server.slice(0, at), port: Number(server.slice(at + 1)) };
+  return { host: server.slice(0, at).replace(/^\[(.*)\]$/, "$1"), port: Number(server.slice(at + 1)) };
 }
