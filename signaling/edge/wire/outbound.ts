@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { WireClient } from "./clients.ts";
 
@@ -44,7 +44,7 @@ export function connectOutbound(
       reject(new Error("application does not answer"));
     }, CONNECT_MS);
     const socket: Socket = tls
-      ? connectTls({ host, port, rejectUnauthorized: tlsOptions.verify, servername: host })
+      ? connectTls({ host, port, rejectUnauthorized: tlsOptions.verify, ...serverName(host) })
       : connectTcp({ host, port });
     socket.setNoDelay(true);
     socket.setKeepAlive(true);
@@ -58,3 +58,6 @@ export function connectOutbound(
     });
   });
 }
+
+/** An address is no server name (RFC 6066 §3). */
+const serverName = (host: string): { servername?: string } => (isIP(host) === 0 ? { servername: host } : {});

@@ -109,6 +109,7 @@ export function createWireServer(options: WireServerOptions): WireServer {
     how: { readonly uri?: string; readonly onReady?: (client: WireClient) => void },
   ): void {
     sockets.add(socket);
+    if (how.uri !== undefined) outbound++;
     attachClient(socket, {
       context,
       secret: drachtio.secret,
@@ -126,7 +127,6 @@ export function createWireServer(options: WireServerOptions): WireServer {
     const address = parseOutbound(uri);
     if (!address) return Promise.reject(new Error("not an address of an application"));
     if (outbound >= MAX_OUTBOUND) return Promise.reject(new Error("too many applications connected to"));
-    outbound++;
     return connectOutbound(address, (socket, onReady) => { attach(socket, { uri, onReady }); }, { verify: drachtio.verifyPeer }); // prettier-ignore
   }
 
