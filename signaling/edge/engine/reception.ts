@@ -125,7 +125,12 @@ export class Reception {
       ...(initial ? { forgettable: stateless ? isAnswered : isChallenged } : {}),
     };
     this.options.runner.run(job).catch((error: unknown) => {
-      this.notProcessed(error, address, request, source, job);
+      try {
+        this.notProcessed(error, address, request, source, job);
+      } catch (failure) {
+        // Nothing that came by the network may end the process.
+        this.options.log.error({ error: failure, call: address.call }, "failed request not refused");
+      }
     });
   }
 

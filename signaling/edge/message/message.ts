@@ -82,6 +82,11 @@ export class SipMessage implements StartLine {
     return must(this.via[0], "Via");
   }
 
+  /** False when the Via list would fail its getter. */
+  get hasSoundVia(): boolean {
+    return ((this.parsedVia ??= this.parseAll("via", parseVia))?.length ?? 0) > 0;
+  }
+
   get viaCount(): number {
     return this.via.length;
   }
@@ -197,7 +202,7 @@ const NO_ADDRESSES: readonly Address[] = [];
 
 /** RFC 3261 §8.1.1.5: the number is below 2^31. */
 export function parseCSeq(text: string): CSeq | undefined {
-  const match = /^(\d{1,10})\s+([A-Za-z0-9\-.!%*_+`'~]+)$/.exec(text);
+  const match = /^(\d{1,10})[ \t]+([A-Za-z0-9\-.!%*_+`'~]+)$/.exec(text);
   if (!match) return undefined;
   const seq = Number(match[1]);
   return seq >= 2 ** 31 ? undefined : { seq, method: match[2] ?? "" };

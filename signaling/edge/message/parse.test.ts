@@ -199,4 +199,36 @@ describe("any input", () => {
     expect(parseMessage(text("<sip:a@x>;tag=1,\0"))).toMatchObject({ ok: false, status: 400 });
     expect(parseMessage(text('"\\\0" <sip:a@x>')).ok).toBe(true);
   });
+
+  describe("what is written into the top Via", () => {
+    const source = { host: "192.0.2.7", port: 5071 };
+    const stamped = (via: string) => {
+      const text = `OPTIONS sip:a@x SIP/2.0\r\nVia: ${via}\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n`;
+      const result = parseMessage(text, { source });
+      return result.ok ? result.message : expect.fail(result.reason);
+    };
+
+    it.each([
+      'SIP/2.0/UDP h;branch=z9hG4bK1;x="a;received=b"',
+      'SIP/2.0/UDP h;rport;x="a;rport=1;y";branch=z9hG4bK1',
+      'SIP/2.0/UDP h;x="\\";rport=\\"";branch=z9hG4bK1;rport',
+    ])("leaves quoted parameters alone: %s", (via) => {
+      const message = stamped(via);
+      expect(message.topVia).toMatchObject({ branch: "z9hG4bK1", received: "192.0.2.7" });
+      expect(message.header("via")).toContain(/"(?:[^"\\]|\\.)*"/.exec(via)?.[0]);
+    });
+
+    it("replaces what the sender wrote of it", () => {
+      const via = stamped("SIP/2.0/UDP h;received=1.2.3.4;branch=z9hG4bK1;rport=9").topVia;
+      expect(via).toMatchObject({ received: "192.0.2.7", rport: 5071 });
+    });
+  });
+
+  it("takes no form feed for the space in CSeq", () => {
+    expect(
+      parseMessage(
+        "OPTIONS sip:a@x SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 \fOPTIONS\r\n\r\n",
+      ),
+    ).toMatchObject({ ok: false, reason: "Bad CSeq" });
+  });
 });

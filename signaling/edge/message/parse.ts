@@ -72,7 +72,8 @@ export function parseMessage(text: string, options: ParseOptions = {}): ParseRes
     options.source && start.line.kind === "request"
       ? stampVia(text, message, start.line, scanned.index.endingAt(length), options.source)
       : undefined;
-  if (stamped) return { ok: true, message: stamped };
+  // Whoever reads a message relies on its Via, so what was written into it is read back here.
+  if (stamped) return stamped.hasSoundVia ? { ok: true, message: stamped } : fail(400, "Bad Via");
   return {
     ok: true,
     message:
@@ -141,6 +142,10 @@ function checkLength(
   return end > total ? "Body Shorter Than Content-Length" : end;
 }
 
+/** What a sender has no say in; the first alternative passes over quoted parameters, which may hold anything. */
+const FILLED_IN =
+  /"(?:[^"\\]|\\.)*"|;\s*(?:received|rport)\s*(?:=\s*(?:"(?:[^"\\]|\\.)*"|[^;,\s"]*))?(?=\s*(?:[;,]|$))/gis;
+
 /** Writes `received` and `rport` into the top Via. Undefined when nothing is to be written. */
 function stampVia(
   text: string,
@@ -156,9 +161,7 @@ function stampVia(
   const [from, to] = index.span(line);
   const value = text.slice(from, to);
   const topEnd = endOfFirst(value);
-  let top = value
-    .slice(0, topEnd)
-    .replace(/;\s*(?:received|rport)\s*(?:=\s*[^;,\s]*)?(?=\s*(?:[;,]|$))/gi, "");
+  let top = value.slice(0, topEnd).replace(FILLED_IN, (found) => (found.startsWith('"') ? found : ""));
   top = `${top.trimEnd()};received=${source.host}${wantsPort ? `;rport=${source.port}` : ""}`;
   const stamped = `${text.slice(0, from)}${top}${value.slice(topEnd)}${text.slice(to)}`;
   return new SipMessage(stamped, start, index.respliced(stamped, line, top.length - topEnd));
