@@ -47,15 +47,20 @@ describe("calls that nobody works on", () => {
     await expect.poll(() => adopted, { timeout: 5_000 }).toContainEqual({ call, workerLives: false });
   });
 
-  it("are looked at when an instance goes, whatever their time", async () => {
+  it("are looked at when an instance goes, also those that fall due a little later", async () => {
     const call = newCallId();
     let instances = ["me", "other"];
     const list = vi.fn(() => instances);
     const adopted = start(list);
     await expect.poll(() => list.mock.calls.length, { timeout: 5_000 }).toBeGreaterThan(1);
-    await redis.zadd(dueKey(call), Date.now() + 600_000, call);
+    const standing = newCallId();
+    await redis.zadd(dueKey(call), Date.now() + 60_000, call);
+    await redis.zadd(dueKey(standing), Date.now() + 900_000, standing);
     instances = ["me"];
     await expect.poll(() => adopted, { timeout: 5_000 }).toContainEqual({ call, workerLives: false });
+    // Its next timer is far away: there is nothing to do for it before, and a death would touch every call that stands.
+    expect(adopted.map((each) => each.call)).not.toContain(standing);
+    await redis.zrem(dueKey(standing), standing);
   });
 
   it("are left alone before their time while everybody lives, and no set is read for it", async () => {

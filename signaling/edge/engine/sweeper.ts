@@ -119,8 +119,8 @@ export class Sweeper {
   }
 
   /**
-   * After a death every call with something due, now or soon (what is due later the patrol finds), is looked at, also those that were taken a moment ago
-   * because their worker still lived. Each survivor does it, from another bucket on; a commit lets one of them have a call.
+   * After a death every call with something due, now or soon (what is due later the patrol finds), is looked at, also those
+   * that were taken a moment ago because their worker still lived. Each survivor does it, from another bucket on; a commit lets one of them have a call.
    */
   private async takeOver(): Promise<void> {
     const { sets } = this;

@@ -28,6 +28,12 @@ it("turns nobody away for a saturated moment: a collection of garbage, a cold st
   expect(admission.limiting).toBe(false);
 });
 
+it("turns nobody away when something else than its callers keeps it busy", () => {
+  const admission = new Admission();
+  for (let i = 0; i < 100; i++) admission.note({ utilisation: 1, admitted: i % 2, offered: i % 2 });
+  expect(admission.limiting).toBe(false);
+});
+
 it.each([
   [2, 0.85],
   [4, 0.7],
@@ -48,6 +54,8 @@ it("lets everybody in again when the crowd has gone", () => {
 
 it("keeps letting some in, however long it has been saturated", () => {
   const admission = new Admission();
+  for (let i = 0; i < 10; i++) admission.note({ utilisation: 1, admitted: 100, offered: 100 });
   for (let i = 0; i < 1_000; i++) admission.note({ utilisation: 1, admitted: 1, offered: 100 });
+  expect(admission.limiting).toBe(true);
   expect(admission.perSecond).toBeGreaterThanOrEqual(1_000 / WINDOW_MS);
 });

@@ -55,7 +55,9 @@ export class Admission {
     this.recent = this.recent * 0.7 + admitted * 0.3;
     this.saturated = utilisation >= SATURATED ? this.saturated + 1 : 0;
     if (this.perWindow === undefined) {
-      if (this.saturated >= PATIENCE) this.perWindow = Math.max(FLOOR_PER_WINDOW, this.recent * ONSET);
+      // So few callers are not what keeps the process busy: turning them away would help nobody.
+      if (this.saturated >= PATIENCE && this.recent > FLOOR_PER_WINDOW)
+        this.perWindow = Math.max(FLOOR_PER_WINDOW, this.recent * ONSET);
     } else if (this.saturated > 0) {
       if (this.saturated % DRAIN === 1)
         this.perWindow = Math.max(FLOOR_PER_WINDOW, Math.min(this.perWindow, this.recent) * DECREASE);
