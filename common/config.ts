@@ -221,6 +221,10 @@ export const configSchema = z.strictObject({
           calls: field(count.min(512).max(1_000_000).default(10_000), {
             reason: "calls of the cluster whose messages are kept, the latest ones; about 15 KB each",
           }),
+          callsPerSecond: field(count.min(1).max(100_000).default(100), {
+            reason:
+              "new calls a second that one process traces whole; of more it traces a share, chosen by id",
+          }),
           callKilobytes: field(count.min(4).max(1_024).default(64), {
             unit: "KB",
             reason: "longest trace of one call; what comes later is only counted",

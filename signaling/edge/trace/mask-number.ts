@@ -12,7 +12,22 @@ const PARAMETER =
 
 /** Masks the telephone numbers, passwords and tokens of addresses: `sip:+15551230001@a` becomes `sip:+xxxxxxx0001@a`. */
 export function maskNumbers(text: string): string {
-  if (isHarmless(text)) return text;
+  // The messages of a call repeat its addresses: the latest are remembered.
+  const known = recent.get(text);
+  if (known !== undefined) return known;
+  const masked = isHarmless(text) ? text : maskAll(text);
+  if (text.length <= REMEMBERED_LENGTH) {
+    if (recent.size >= REMEMBERED) recent.clear();
+    recent.set(text, masked);
+  }
+  return masked;
+}
+
+const recent = new Map<string, string>();
+const REMEMBERED = 2_000;
+const REMEMBERED_LENGTH = 200;
+
+function maskAll(text: string): string {
   const masked = text.replace(USER, (all, scheme: string, user: string, at: number) => {
     // `sip:host` has no user part; whatever stands behind `tel:` is the number.
     if (scheme.toLowerCase() !== "tel" && !hasUser(text, at + all.length)) return all;

@@ -13,7 +13,7 @@ export function openRecorder(
   sockets: Pick<Transports, "advertised">,
   registry: Registry,
 ): TraceRecorder | undefined {
-  const { keepSeconds, calls, callKilobytes } = config.sip.trace;
+  const { keepSeconds, calls, callKilobytes, callsPerSecond } = config.sip.trace;
   const dropped = new Counter({
     name: "crossband_sip_trace_dropped_total",
     help: "Trace entries that were not kept: no room in the call's trace, too many at once, or Redis refused",
@@ -27,6 +27,7 @@ export function openRecorder(
     maxEntries: MAX_ENTRIES,
   };
   return new TraceRecorder({
+    callsPerSecond,
     instance,
     log,
     local: (transport) => sockets.advertised(transport),

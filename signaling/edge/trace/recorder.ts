@@ -6,6 +6,7 @@ import { formatHost } from "#signaling/edge/message/uri.ts";
 import { STATELESS_METHODS, type CallId, type Flow, type Transport } from "#signaling/sip-port/sip-port.ts";
 import type { TraceAppend } from "#state/trace/append-trace.ts";
 import type { TraceEntry } from "#state/trace/trace-entry.ts";
+import { CallShare } from "./call-share.ts";
 import { redact } from "./redact.ts";
 
 /** How long lines are collected before they are written, in ms: what a crash may lose. */
@@ -25,6 +26,8 @@ export interface RecorderOptions {
   /** Writes; resolves with the number of entries that were not kept. */
   readonly append: (appends: readonly TraceAppend[]) => Promise<number>;
   readonly dropped: (entries: number) => void;
+  /** New calls a second that are noted; of more only a share is, so that a busy process spends its time on calls. */
+  readonly callsPerSecond?: number;
   /** Epoch ms with fractions. */
   readonly nowMs?: () => number;
 }
@@ -54,16 +57,19 @@ export class TraceRecorder implements Witness {
   private readonly nowMs: () => number;
   private waiting = new Map<CallId, Waiting>();
   private lines = 0;
+  private readonly share: CallShare;
   private timer: NodeJS.Timeout | undefined;
   private writing: Promise<void> | undefined;
 
   constructor(options: RecorderOptions) {
     this.options = options;
     this.nowMs = options.nowMs ?? (() => performance.timeOrigin + performance.now());
+    this.share = new CallShare(options.callsPerSecond ?? Infinity);
   }
 
   received(call: CallId, message: SipMessage, flow: Flow): void {
     if (STATELESS_METHODS.has(message.method)) return;
+    if (message.method === "INVITE" && message.kind === "request") this.share.begin(this.nowMs());
     this.note(call, { atUs: this.nowUs(), kind: "in", flow, text: message.text }, message.callId);
   }
 
@@ -87,6 +93,7 @@ export class TraceRecorder implements Witness {
   }
 
   private note(call: CallId, line: Line, callId?: string): void {
+    if (!this.share.has(call)) return;
     let entry = this.waiting.get(call);
     if (this.lines >= MAX_WAITING || (entry && entry.lines.length >= MAX_OF_CALL)) {
       this.options.dropped(1);
