@@ -1,50 +1,8 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { z } from "zod";
+import { count, field, fieldDocs, hostPort, peers, port, portRange, type FieldDoc } from "./config-field.ts";
 import { CrossbandError, ErrorCode } from "./errors.ts";
-
-/** How a field is set from outside and why it is there. `crossband --help` and docs/CONFIGURATION.md print these. */
-export interface FieldDoc {
-  readonly env?: string;
-  readonly unit?: string;
-  readonly reason: string;
-  readonly secret?: boolean;
-}
-
-export const fieldDocs = z.registry<FieldDoc>();
-
-const port = z.coerce.number().int().min(0).max(65_535);
-const count = z.coerce.number().int();
-const hostPort = z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^\s:]+):\d{1,5}$/, "must be host:port");
-
-function field<T extends z.ZodType>(schema: T, doc: FieldDoc): T {
-  fieldDocs.add(schema, doc);
-  return schema;
-}
-
-const peers = z.preprocess(
-  (value): unknown =>
-    typeof value === "string"
-      ? Object.fromEntries(
-          value
-            .split(",")
-            .filter(Boolean)
-            .map((pair) => pair.split(/=(.*)/s) as [string, string]),
-        )
-      : value,
-  z.record(z.string(), z.url()),
-);
-
-const portRange = z.preprocess(
-  (value) => {
-    if (typeof value !== "string") return value;
-    const [from, to] = value.split("-").map(Number);
-    return { from, to };
-  },
-  z
-    .object({ from: z.number().int().min(1_024).max(65_535), to: z.number().int().min(1_024).max(65_535) })
-    .refine(({ from, to }) => to > from, "must be FROM-TO with FROM below TO"),
-);
 
 /** Every setting: default, unit and reason on each field. Values come from `crossband.yaml`, then the environment. */
 export const configSchema = z.strictObject({
