@@ -5,12 +5,12 @@ const tiers = "(signaling|media|radio-bridge|api)";
 /** A tier's entry, and that of a part which also runs as a role alone (signaling/edge). */
 const indexes = [`^${tiers}/index\\.ts$`, `^${tiers}/[^/]+/index\\.ts$`];
 
-/** A package that may be imported from one folder only, so that it can be replaced there. */
+/** A package that may be imported from one folder only, so that it can be replaced there. Examples are programs of others. */
 const onlyFrom = (pkg, folder) => ({
   name: `${pkg}-in-one-folder`,
   comment: `${pkg} is wrapped in ${folder}; use what that folder exports`,
   severity: "error",
-  from: { pathNot: `${notTests}|^${folder}|^scripts/` },
+  from: { pathNot: `${notTests}|^${folder}|^scripts/|^examples/` },
   to: { path: `node_modules/${pkg.replace(".", "\\.")}/` },
 });
 
