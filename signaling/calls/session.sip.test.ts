@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { SDP } from "#signaling/edge/testing/udp-phone.ts";
 import { startTestCalls, type TestCalls } from "./testing/start-calls.ts";
-import { dialogOfCaller, openScriptedPhone } from "./testing/scripted-phone.ts";
+import { dialogOfCaller, openScriptedPhone, type ScriptedPhone } from "./testing/scripted-phone.ts";
 
 let calls: TestCalls;
 
@@ -11,6 +12,15 @@ beforeAll(async () => {
 afterAll(async () => {
   await calls.close();
 });
+
+/** Gives signs of life for as long as the call lasts. */
+async function untilBye(phone: ScriptedPhone): Promise<void> {
+  for (;;) {
+    const ping = await phone.next(({ method }) => method === "OPTIONS" || method === "BYE", 8_000);
+    phone.answer(ping, 200);
+    if (ping.method === "BYE") return;
+  }
+}
 
 describe("a call whose phones know nothing of session timers (RFC 4028)", () => {
   it("asks both sides for signs of life, and ends with one detail record when one is gone", async () => {
@@ -56,5 +66,72 @@ describe("a call whose phones know nothing of session timers (RFC 4028)", () => 
     expect((await calls.details(2)).filter(({ cause }) => cause === "peer-lost")).toHaveLength(2);
     await expect.poll(() => calls.media.legs.size).toBe(0);
     await alice.leave();
+  });
+});
+
+describe("a callee that leaves the refreshing to us and takes no UPDATE", () => {
+  it("is refreshed by re-INVITE with the description that stands, while the caller hears nothing of it", async () => {
+    const alice = await openScriptedPhone(calls.server, "alice", "alice-secret");
+    const bob = await openScriptedPhone(calls.server, "bob", "bob-secret");
+    alice.say({ method: "INVITE", seq: 1, to: "bob", body: SDP });
+    // Its first answer: the interval is too short (RFC 4028 §7.3).
+    const short = await bob.next("INVITE");
+    bob.answer(short, 422, { headers: "Min-SE: 3" });
+    const invite = await bob.next(({ method, cseq }) => method === "INVITE" && cseq.seq > short.cseq.seq);
+    expect([invite.callId, invite.header("session-expires"), invite.header("min-se"), invite.body]).toEqual([
+      short.callId,
+      "3;refresher=uas",
+      "3",
+      SDP,
+    ]);
+    bob.answer(invite, 200, { headers: "Session-Expires: 3;refresher=uac\r\nRequire: timer", body: SDP });
+    const ok = await alice.next(200);
+    alice.say({ method: "ACK", seq: 1, branch: `${alice.name}ack` }, dialogOfCaller(ok));
+    await bob.next("ACK");
+    const callers = untilBye(alice);
+    const refresh = (after: SipMessage) =>
+      bob.next(({ method, cseq }) => method === "INVITE" && cseq.seq > after.cseq.seq);
+    const first = await refresh(invite);
+    expect([first.body, first.header("session-expires")]).toEqual([SDP, "3;refresher=uac"]);
+    bob.answer(first, 200, { headers: "Session-Expires: 3;refresher=uac\r\nRequire: timer", body: SDP });
+    await bob.next(({ method, cseq }) => method === "ACK" && cseq.seq === first.cseq.seq);
+    const second = await refresh(first);
+    expect(alice.inbox.filter(({ kind, method }) => kind === "request" && method === "INVITE")).toEqual([]);
+    bob.answer(second, 481);
+    bob.answer(await bob.next("BYE"), 481);
+    await callers;
+    await Promise.all([alice.leave(), bob.leave()]);
+  });
+});
+
+describe("a transferred call (RFC 5589)", () => {
+  it("ends when the phone of one who stayed has died, for all of it", async () => {
+    const alice = await openScriptedPhone(calls.server, "alice", "alice-secret");
+    const bob = await openScriptedPhone(calls.server, "bob", "bob-secret");
+    const carol = await openScriptedPhone(calls.server, "carol", "carol-secret");
+    alice.say({ method: "INVITE", seq: 1, to: "bob", body: SDP });
+    const invite = await bob.next("INVITE");
+    bob.answer(invite, 200, { body: SDP });
+    const ok = await alice.next(200);
+    const dialog = dialogOfCaller(ok);
+    alice.say({ method: "ACK", seq: 1, branch: `${alice.name}ack` }, dialog);
+    await bob.next("ACK");
+    const contact = "Refer-To: <sip:carol@crossband.test>\r\n";
+    alice.say({ method: "REFER", seq: 2, headers: contact }, dialog);
+    const carols = await carol.next("INVITE");
+    carol.answer(carols, 200, { body: SDP });
+    await carol.next("ACK");
+    const moved = await bob.next(({ method, cseq }) => method === "INVITE" && cseq.seq > invite.cseq.seq);
+    bob.answer(moved, 200, { body: SDP });
+    await bob.next(({ method, cseq }) => method === "ACK" && cseq.seq === moved.cseq.seq);
+    await expect.poll(() => calls.media.legs.size).toBe(2);
+    // Both are asked for signs of life; bob's telephone has forgotten all about it.
+    const pinged = untilBye(carol);
+    bob.answer(await bob.next("OPTIONS"), 481);
+    bob.answer(await bob.next("BYE"), 481);
+    await pinged;
+    await expect.poll(() => calls.media.legs.size).toBe(0);
+    alice.close();
+    await Promise.all([bob.leave(), carol.leave()]);
   });
 });

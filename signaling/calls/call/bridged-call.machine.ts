@@ -245,6 +245,7 @@ export const table = {
         ? end(state, { atMs, cause: "callee-hung-up", before: [reply(txn, 200)] })
         : to(state, reply(txn, 200)),
     "ack-timeout": (state) => to(state),
+    "session-expired": (state, { atMs }) => end(state, { atMs, cause: "peer-lost" }),
     "leg-ended": (state, { leg, atMs }) =>
       isOwn(state, leg) ? end(state, { atMs, cause: "media-lost", before: [hangUp(state)] }) : to(state),
     "partner-ended": (state, { atMs }) =>

@@ -18,8 +18,14 @@ export interface SessionTimer {
   readonly at?: number;
   /** The peer knows session timers: our requests and responses name the interval. */
   readonly timer?: true;
-  /** The peer takes UPDATE; one that does not is asked for signs of life by OPTIONS. */
+  /** The peer takes UPDATE; one that does not is refreshed by re-INVITE, or asked for signs of life by OPTIONS when it knows no timers. */
   readonly update?: true;
+  /** What the peer last asked for by 422 (§7.3): our requests say so from then on. */
+  readonly min?: number;
+  /** A refresh that came to nothing is tried again at, epoch ms. */
+  readonly again?: number;
+  /** The session description that we last sent; kept only where a re-INVITE of ours has to repeat it. */
+  readonly sdp?: string;
 }
 
 /** What a request or response of the peer says of session timers. */
@@ -31,6 +37,8 @@ export interface SessionTerms {
   readonly minSe?: number;
 }
 
+/** A day, in s. */
+const MAX_SECONDS = 86_400;
 const ALLOWS_UPDATE = /\r\nAllow\s*:[^\r]*\bUPDATE\b/i;
 
 /** Reads the terms; undefined when there are none. */
@@ -71,22 +79,40 @@ export function agreedByUs(
 export function agreedByThem(
   terms: SessionTerms | undefined,
   offered: Pick<SessionTimer, "s">,
+  minSeSeconds = 0,
 ): SessionTimer {
   const { update, expires, refresher } = terms ?? {};
   const knows = expires !== undefined;
   return {
-    s: expires ?? offered.s,
+    // An interval that §5 forbids would have us refresh without end.
+    s: Math.max(expires ?? offered.s, minSeSeconds),
     by: knows && refresher !== "uac" ? "them" : "us",
     ...(knows && { timer: true }),
     ...(update && { update }),
   };
 }
 
+/** When the session ends unless it was refreshed: a little before its interval is over (§10). */
+export const endOf = ({ s, at }: SessionTimer): number | undefined =>
+  at === undefined ? undefined : at + s * 1_000 - Math.min(32_000, Math.floor(s * 333));
+
 /** When something has to be done: half way a refresh by us, or the end before which theirs should have come (§10). */
-export const dueOf = ({ s, by, at }: SessionTimer): number | undefined =>
-  at === undefined
-    ? undefined
-    : at + (by === "us" ? s * 500 : s * 1_000 - Math.min(32_000, Math.floor(s * 333)));
+export function dueOf(session: SessionTimer): number | undefined {
+  const { s, by, at, again } = session;
+  const end = endOf(session);
+  if (at === undefined || end === undefined || by === "them") return end;
+  return Math.min(again ?? at + s * 500, end);
+}
+
+/** True when we refresh by re-INVITE: what it offers has to be known. */
+export const refreshesByInvite = ({ by, timer, update }: SessionTimer): boolean =>
+  by === "us" && timer === true && update !== true;
+
+/** The interval that a 422 asks for (§7.3); undefined when it asks for none, or for longer than any session lasts. */
+export function intervalAskedFor(minSe: string | undefined): number | undefined {
+  const seconds = secondsOf(minSe);
+  return seconds === undefined || seconds > MAX_SECONDS ? undefined : seconds;
+}
 
 /** The headers of a 2xx to the peer's request: nothing for a peer that does not know them. */
 export const responseTerms = ({ s, by, timer }: SessionTimer): [string, string][] =>
@@ -99,8 +125,9 @@ export const responseTerms = ({ s, by, timer }: SessionTimer): [string, string][
       ];
 
 /** The headers of our request. The first one asks the peer to refresh; whoever does goes on doing so (§7.4). */
-export const requestTerms = ({ s, by, at }: SessionTimer): [string, string][] => [
+export const requestTerms = ({ s, by, at, min }: SessionTimer): [string, string][] => [
   ["Supported", "timer"],
+  ...(min === undefined ? [] : ([["Min-SE", String(min)]] as [string, string][])),
   ["Session-Expires", `${s};refresher=${at === undefined || by === "them" ? "uas" : "uac"}`],
 ];
 

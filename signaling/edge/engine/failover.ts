@@ -1,5 +1,6 @@
 import type { SipMessage } from "#signaling/edge/message/message.ts";
-import type { Flow } from "#signaling/sip-port/sip-port.ts";
+import { headerKey } from "#signaling/edge/message/header-name.ts";
+import type { Flow, Headers } from "#signaling/sip-port/sip-port.ts";
 import { parseOwn, writeRequest } from "./compose.ts";
 import type { Draft, StepContext } from "./draft.ts";
 import { branchOf, clientTxnId } from "./ids.ts";
@@ -10,18 +11,42 @@ const MAX_UDP_BYTES = 1_300;
 
 /**
  * Sends a request to the next of its targets, when it has one: the one before did not answer, could not be reached, or said
- * 503 (RFC 3263 §4.3). It is a new request, with a CSeq and so a branch of its own; call control knows it by its first id.
+ * 503 (RFC 3263 §4.3).
  *
  * @returns false when there is no other target, or nobody wants the request any more
  */
 export function tryNext(draft: Draft, number: number, txn: ClientTxn): boolean {
   const [flow, ...others] = txn.others ?? [];
-  const request = flow && parseOwn(txn.request);
+  return flow !== undefined && isWanted(draft, number, txn) && sendAnew(draft, number, txn, flow, others);
+}
+
+/** True while an answer to this request would still be of use. */
+export function isWanted(draft: Draft, number: number, { state }: ClientTxn): boolean {
+  const { dialog } = draft.leg(number) ?? {};
+  const cancelled =
+    state.name === "cancelling" || (state.name === "calling" && "cancel" in state && state.cancel);
+  return dialog !== undefined && dialog.state !== "ended" && !cancelled;
+}
+
+/**
+ * Sends a request that failed once more: a new one, with a CSeq and so a branch of its own. Call control knows it by its
+ * first id.
+ *
+ * @param terms headers that take the place of those of the same name
+ */
+export function sendAnew(
+  draft: Draft,
+  number: number,
+  txn: ClientTxn,
+  flow: Flow,
+  others: readonly Flow[],
+  terms: Headers = [],
+): boolean {
+  const request = parseOwn(txn.request);
   const leg = draft.leg(number);
-  const wanted = txn.state.name !== "cancelling" && !(txn.state.name === "calling" && txn.state.cancel);
-  if (!flow || !request || !leg?.dialog || leg.dialog.state === "ended" || !wanted) return false;
+  if (!request || !leg?.dialog) return false;
   const seq = leg.dialog.localSeq + 1;
-  const text = rewrite(draft.context, request, flow, branchOf(leg.leg, seq), seq);
+  const text = rewrite(draft.context, request, flow, branchOf(leg.leg, seq), seq, terms);
   const id = clientTxnId(leg.leg, seq);
   const first = {
     as: txn.as ?? txn.id,
@@ -50,7 +75,15 @@ export function targetsOf(flow: Flow, others: readonly Flow[], bytes: number): r
   );
 }
 
-function rewrite(context: StepContext, request: SipMessage, flow: Flow, branch: string, seq: number): string {
+function rewrite(
+  context: StepContext,
+  request: SipMessage,
+  flow: Flow,
+  branch: string,
+  seq: number,
+  terms: Headers,
+): string {
+  const replaced = new Set(terms.map(([name]) => headerKey(name)));
   return writeRequest(context, {
     method: request.method,
     uri: request.uri,
@@ -62,7 +95,7 @@ function rewrite(context: StepContext, request: SipMessage, flow: Flow, branch: 
     seq,
     routes: [],
     // The headers that are the edge's are written anew.
-    headers: request.headerLines(),
+    headers: [...request.headerLines().filter(([name]) => !replaced.has(headerKey(name))), ...terms],
     body: request.body,
     contentType: request.header("content-type"),
     contactUser: request.contacts[0]?.uri.user,

@@ -19,7 +19,7 @@ import { branchOf, type BranchAddress } from "./ids.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "./record.ts";
 import { ackFailure, cancelNow, resendAck } from "./send-request.ts";
 import { learnSession } from "./session.ts";
-import { refreshed } from "./session-refresh.ts";
+import { refreshAnswered, refreshed, tryLonger } from "./session-refresh.ts";
 import { tryNext } from "./failover.ts";
 
 /** What a response makes of the transaction that its branch names; returns what call control has to be told, if anything. */
@@ -69,7 +69,12 @@ function ofInvite(
       case "tell":
         updateDialog(draft, number, response);
         if (status === 503 && tryNext(draft, number, txn)) break;
+        if (status === 422 && tryLonger(draft, number, txn, response)) break;
         if (status >= 200) learnSession(draft, number, txn, response);
+        if (txn.refresh === true) {
+          told = refreshAnswered(draft, number, txn, response);
+          break;
+        }
         told = tell(draft, leg, txn, response, reliable && `${reliable.rseq} ${txn.seq} INVITE`);
         break;
       case "ack":
@@ -112,7 +117,7 @@ function ofNonInvite(
   if (response.status === 503 && tryNext(draft, number, txn)) return undefined;
   if (txn.refresh === true) {
     if (response.status < 300) learnSession(draft, number, txn, response);
-    return refreshed(draft, number, response.status, response.header("min-se"));
+    return refreshed(draft, number, txn, response.status, response);
   }
   if (response.status >= 200) learnSession(draft, number, txn, response);
   if (txn.method === "BYE" && response.status >= 200) strikeFollower(draft, number);

@@ -14,7 +14,7 @@ import { localResponse } from "./local-response.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord } from "./record.ts";
 import { scheduleOf } from "./schedule.ts";
 import { agreedByThem } from "#signaling/edge/dialog/session-timer.ts";
-import { sessionHeaders } from "./session.ts";
+import { describeInAck, sessionHeaders } from "./session.ts";
 import { targetsOf } from "./failover.ts";
 
 type Command<T extends SipCommand["type"]> = Extract<SipCommand, { type: T }>;
@@ -87,6 +87,12 @@ export function sendInDialog(
   const leg = address?.call === draft.call ? draft.leg(address.number) : undefined;
   if (!address || !leg) return;
   const open = leg.clients.find((txn) => txn.method === command.method && isOpen(txn));
+  if (open?.refresh === true && open.method === "INVITE") {
+    // RFC 3261 §14.1: one INVITE at a time. Whoever asks tries again, as when the peer's had crossed it.
+    const event = command.refresh === true ? undefined : localResponse(command.leg, open, 491);
+    if (event) draft.followUps.push(event);
+    return;
+  }
   if (open && (command.method === "BYE" || command.method === "INVITE")) {
     resend(draft, open);
     return;
@@ -166,6 +172,7 @@ export function sendAck(draft: Draft, command: Command<"ack">): void {
     const ack = writeRequest(draft.context, { ...plan, flow });
     const next: InviteClientTxn = { ...txn, request: "", ack, ackFlow: flow };
     draft.putClient(address.number, next);
+    describeInAck(draft, address.number, command);
     resendAck(draft, next, false);
   });
 }

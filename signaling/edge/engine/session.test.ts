@@ -191,6 +191,8 @@ describe("a session that we began", () => {
       "1800;refresher=uac",
     ]);
     const refused = answer(draft.record, 422, "Min-SE: 3600\r\n", START + HALF, callee).record;
-    expect(refused.legs[1]?.session).toMatchObject({ s: 3_600, at: START + HALF });
+    expect(refused.legs[1]?.session).toMatchObject({ s: 3_600, min: 3_600, at: START });
+    const again = first(at(refused, HALF).draft);
+    expect([again.header("session-expires"), again.header("min-se")]).toEqual(["3600;refresher=uac", "3600"]);
   });
 });

@@ -2,11 +2,14 @@ import {
   agreedByThem,
   agreedByUs,
   dueOf,
+  endOf,
+  refreshesByInvite,
   requestTerms,
   responseTerms,
   termsOf,
   type SessionTimer,
 } from "#signaling/edge/dialog/session-timer.ts";
+import { parseOwn } from "./compose.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import type { Headers } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
@@ -14,6 +17,13 @@ import type { Answer, ClientTxn, LegRecord, ServerTxn } from "./record.ts";
 
 /** Requests whose 2xx refreshes the session (RFC 4028 §7.4). */
 const REFRESHING: ReadonlySet<string> = new Set(["INVITE", "UPDATE"]);
+
+const SDP = "application/sdp";
+type Description = Pick<Answer, "body" | "contentType">;
+
+/** A refresh of ours that has no final response yet. */
+export const isOpenRefresh = ({ refresh, state }: ClientTxn): boolean =>
+  refresh === true && state.name !== "completed" && state.name !== "accepted";
 
 /** Our 2xx of an INVITE or UPDATE begins or refreshes the session; its headers say for how long. */
 export function answerSession(draft: Draft, number: number, txn: ServerTxn, parts: Answer): Answer {
@@ -23,7 +33,8 @@ export function answerSession(draft: Draft, number: number, txn: ServerTxn, part
     return parts;
   if (leg.session === undefined && parts.timed !== true) return parts;
   const agreed = agreedByUs(txn.terms, settings);
-  draft.putLeg(number, { ...leg, session: { ...agreed, at: nowMs } });
+  const body = parts.contentType === SDP ? parts.body : undefined;
+  draft.putLeg(number, { ...leg, session: carryOn(leg.session, { ...agreed, at: nowMs }, () => body) });
   return { ...parts, headers: [...responseTerms(agreed), ...(parts.headers ?? [])] };
 }
 
@@ -31,11 +42,36 @@ export function answerSession(draft: Draft, number: number, txn: ServerTxn, part
 export function learnSession(draft: Draft, number: number, txn: ClientTxn, response: SipMessage): void {
   const leg = draft.leg(number);
   if (!leg?.session || response.status >= 300 || !REFRESHING.has(txn.method)) return;
-  const agreed = agreedByThem(termsOf(response), leg.session);
-  // An UPDATE is not told again what the peer can do.
-  const kept = txn.method === "UPDATE" && leg.session.update ? { update: true as const } : {};
-  draft.putLeg(number, { ...leg, session: { ...agreed, ...kept, at: draft.context.nowMs } });
+  const agreed = agreedByThem(termsOf(response), leg.session, draft.context.session?.minSeSeconds);
+  const next = { ...agreed, at: draft.context.nowMs };
+  draft.putLeg(number, {
+    ...leg,
+    session: carryOn(leg.session, next, () => descriptionIn(parseOwn(txn.request))),
+  });
 }
+
+/** The answer that our ACK carries is the description that stands. */
+export function describeInAck(draft: Draft, number: number, { body, contentType }: Description): void {
+  const leg = draft.leg(number);
+  if (!leg?.session || body === undefined || contentType !== SDP || !refreshesByInvite(leg.session)) return;
+  draft.putLeg(number, { ...leg, session: { ...leg.session, sdp: body } });
+}
+
+/** What was learnt of the peer stays, and our last description where a refresh has to repeat it. */
+function carryOn(
+  before: SessionTimer | undefined,
+  next: SessionTimer,
+  described: () => string | undefined,
+): SessionTimer {
+  const { update, min, sdp: last } = before ?? {};
+  // Not every message in a dialog says again what its sender can do.
+  const session = { ...next, ...(update && { update }), ...(min !== undefined && { min }) };
+  const sdp = refreshesByInvite(session) ? (described() ?? last) : undefined;
+  return { ...session, ...(sdp !== undefined && { sdp }) };
+}
+
+const descriptionIn = (message: SipMessage | undefined): string | undefined =>
+  message?.hasBody && message.contentType === SDP ? message.body : undefined;
 
 /** The headers of a request of ours that begins or refreshes a session. */
 export const sessionHeaders = (session: SessionTimer | undefined, method: string): Headers =>
@@ -43,10 +79,11 @@ export const sessionHeaders = (session: SessionTimer | undefined, method: string
     ? requestTerms(session)
     : [];
 
-/** When the session of a leg needs attention; undefined while a refresh is under way. */
+/** When the session of a leg needs attention: while a refresh is under way, when it comes too late. */
 export function sessionDue({ session, dialog, clients }: LegRecord): number | undefined {
   if (!session || dialog?.state !== "confirmed") return undefined;
-  return clients.some(({ refresh, state }) => refresh === true && state.name !== "completed")
-    ? undefined
-    : dueOf(session);
+  const open = clients.find(isOpenRefresh);
+  if (!open) return dueOf(session);
+  // A re-INVITE that rings has no limit of its own.
+  return open.kind === "invite-client" ? endOf(session) : undefined;
 }

@@ -133,6 +133,6 @@ function end(draft: Draft, number: number, txn: ClientTxn, status: 408 | 503): S
   draft.putLeg(number, { ...leg, ...unheard, clients: leg.clients.filter(({ id }) => id !== txn.id) });
   draft.ended.push({ kind: txn.kind, outcome: status === 408 ? "timeout" : "transport" });
   if (!draft.record.proxy && tryNext(draft, number, txn)) return undefined;
-  if (txn.refresh === true) return refreshed(draft, number, status);
+  if (txn.refresh === true) return refreshed(draft, number, txn, status);
   return draft.record.proxy ? branchLost(draft, number, status) : event;
 }
