@@ -11,6 +11,7 @@ import {
   type ZodTypeProvider,
 } from "fastify-type-provider-zod";
 import { answerWithProblems } from "./problem.ts";
+import { callRoutes } from "./routes/calls.ts";
 import { groupRoutes } from "./routes/groups.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { resourceRoutes } from "./routes/resources.ts";
@@ -54,6 +55,7 @@ export async function buildServer(context: RouteContext, consoleRoot = consoleFo
   healthRoutes(app, context);
   sessionRoutes(app, context);
   groupRoutes(app, context);
+  callRoutes(app, context);
   resourceRoutes(app, context);
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
   await serveConsolePage(app, consoleRoot);
