@@ -80,6 +80,9 @@ export const configSchema = z.strictObject({
         env: "CROSSBAND_SIP_ADVERTISED",
         reason: "host:port in Via, Contact and Record-Route: the cluster's address, not the instance's",
       }),
+      nameServers: field(z.array(hostPort).max(3).default([]), {
+        reason: "host:port of the name servers asked for SIP targets (RFC 3263); none: those of the machine",
+      }),
       domain: field(z.string().default("crossband.local"), {
         reason: "SIP domain and digest realm until provisioning names one",
       }),

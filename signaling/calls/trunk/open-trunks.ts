@@ -8,7 +8,7 @@ import { peerStatuses } from "#state/trunk/peer-status.ts";
 import { loadOfTrunk } from "#state/trunk/slots.ts";
 import { registers } from "#state/directory/trunk-schema.ts";
 import type { CallDirectory } from "#signaling/calls/directory.ts";
-import { createTargetResolver } from "#signaling/edge/transport/resolve.ts";
+import { createTargetResolver, systemNames } from "#signaling/edge/transport/resolve.ts";
 import type { SipPort } from "#signaling/sip-port/sip-port.ts";
 import { openTrunkBook, type OpenTrunk, type TrunkBook } from "./trunk-book.ts";
 import { createTrunkDuties, type TrunkDuties } from "./trunk-duties.ts";
@@ -49,7 +49,7 @@ export function openTrunks(options: OpenTrunksOptions): TrunkParts {
     secret,
     log,
     list: () => listResources(redis, "trunk"),
-    resolve: createTargetResolver(),
+    resolve: createTargetResolver(systemNames(context.config.sip.nameServers)),
   });
   const statuses = (trunk: string) => peerStatuses(redis, trunk);
   const read = async (): Promise<readonly TrunkReading[]> =>

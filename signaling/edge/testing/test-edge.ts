@@ -24,6 +24,8 @@ export interface TestEdgeOptions {
   /** 0 for a free one. Several edges may share one. */
   readonly port?: number;
   readonly log?: Logger;
+  /** Asked for the targets of names. */
+  readonly nameServers?: readonly string[];
 }
 
 /** The address that every edge of a test goes by, whichever port it listens on. */
@@ -31,11 +33,11 @@ export const ADVERTISED = "127.0.0.1:5999";
 
 /** An edge with its lease, as a role process runs it. */
 export async function startTestEdge(options: TestEdgeOptions): Promise<TestEdge> {
-  const { redisUrl, instance, handler, port = 0, log = silent } = options;
+  const { redisUrl, instance, handler, port = 0, log = silent, nameServers = [] } = options;
   const redis = connect(redisUrl, { log });
   const edge = openEdge({
     context: {
-      config: configSchema.parse({ sip: { port, tlsPort: 0, advertised: ADVERTISED } }),
+      config: configSchema.parse({ sip: { port, tlsPort: 0, advertised: ADVERTISED, nameServers } }),
       log,
       instance,
       secret: "test secret",

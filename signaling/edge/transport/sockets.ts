@@ -9,7 +9,7 @@ import { reachableAddress } from "./address.ts";
 import { createConnections } from "./connections.ts";
 import { newCounters, type TransportCounters } from "./counters.ts";
 import { createIngress } from "./ingress.ts";
-import { createTargetResolver } from "./resolve.ts";
+import { createTargetResolver, systemNames } from "./resolve.ts";
 import type { Shedder } from "#signaling/edge/overload/shedder.ts";
 import { createSourceGuard, type Ban, type SourceGuard } from "./source-guard.ts";
 import type { StreamContext } from "./stream-connection.ts";
@@ -63,7 +63,7 @@ export function createSockets(options: SocketsOptions): Sockets {
       banned(ban);
     },
   );
-  const resolve = createTargetResolver();
+  const resolve = createTargetResolver(systemNames(config.sip.nameServers));
   let closedHandler: (flow: Flow) => void = () => undefined;
   const connections = createConnections(
     counters,
