@@ -224,6 +224,14 @@ describe("any input", () => {
     });
   });
 
+  it("takes no vertical tab for the space in Via", () => {
+    expect(
+      parseMessage(
+        "OPTIONS sip:a@x SIP/2.0\r\nVia: SIP/2.0\v/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n\r\n",
+      ),
+    ).toMatchObject({ ok: false, reason: "Bad Via" });
+  });
+
   it("takes no form feed for the space in CSeq", () => {
     expect(
       parseMessage(

@@ -15,7 +15,7 @@ export interface Via {
 }
 
 const HEAD =
-  /^SIP\s*\/\s*2\.0\s*\/\s*([A-Za-z0-9\-.!%*_+`'~]{1,16})\s+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)\s*(?::\s*(\d{1,5})\s*)?(?=;|$)/i;
+  /^SIP[ \t]*\/[ \t]*2\.0[ \t]*\/[ \t]*([A-Za-z0-9\-.!%*_+`'~]{1,16})[ \t]+(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)[ \t]*(?::[ \t]*(\d{1,5})[ \t]*)?(?=;|$)/i;
 
 /** Parses one Via value. Undefined when it is malformed. */
 export function parseVia(text: string): Via | undefined {
