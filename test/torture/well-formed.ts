@@ -21,7 +21,7 @@ export function faultOf(text: string): string | undefined {
     const name = (header[1] ?? "").toLowerCase();
     count.set(name, (count.get(name) ?? 0) + 1);
     if (name === "content-length") length = header[2];
-    if (name === "cseq" && !/^\d+[ \t]+\S+$/.test(header[2] ?? "")) return `CSeq: ${header[2] ?? ""}`;
+    if (name === "cseq" && !/^\d+[ \t]+\S+[ \t]*$/.test(header[2] ?? "")) return `CSeq: ${header[2] ?? ""}`;
     if (name === "via" && !/^SIP[ \t]*\/[ \t]*2\.0[ \t]*\/[ \t]*\S+[ \t]+\S/i.test(header[2] ?? "")) return `Via: ${header[2] ?? ""}`; // prettier-ignore
   }
   for (const name of ["from", "to", "call-id", "cseq"]) if (count.get(name) !== 1) return `${count.get(name) ?? 0} ${name} headers`; // prettier-ignore

@@ -47,6 +47,7 @@ describe("turning a new request away", () => {
     ["a CSeq that is none", { CSeq: "%" }],
     ["another method in CSeq", { CSeq: "7 BYE" }],
     ["a NUL", { From: "<sip:alice@crossband.local>;tag=a1\0" }],
+    ["a Via that is none", { via: '"\\' }],
     ["a line feed", { "Call-ID": "c1\nX: y" }],
   ])("leaves a request with %s to the parser", (_what, changes) => {
     expect(readNewRequest(invite(changes), source)).toBeUndefined();

@@ -19,6 +19,7 @@ const START = /^(INVITE|REGISTER|SUBSCRIBE|MESSAGE|OPTIONS|PUBLISH) (\S+) SIP\/2
 const VIA = /^[^:]+: *SIP\/2\.0\/[A-Z]+ +(\[[^\]]+\]|[^\s:;,]+)(?::(\d{1,5}))?(;[^,]*)$/;
 /** No control characters: what a response copies must be fit to be sent. */
 const PLAIN = /^[\t\x20-\x7e\x80-\xff]+$/;
+const HOP = /^[^:]+: *SIP\/2\.0\/[A-Z]+ +\S/;
 const CSEQ = /^\d{1,10} [A-Z]+$/;
 /** Headers longer than this in all are for the parser. */
 const MAX_HEAD = 4_096;
@@ -43,7 +44,7 @@ export function readNewRequest(text: string, source: Flow): NewRequest | undefin
     // One-letter names are compact forms; white space first continues the line before.
     if (name.length < 2 || name.startsWith(" ") || name.startsWith("\t")) return undefined;
     if (name === "via") {
-      if (!PLAIN.test(line)) return undefined;
+      if (!PLAIN.test(line) || !HOP.test(line)) return undefined;
       vias.push(line);
     } else if (COPIED.has(name)) {
       if (found[name] !== undefined || !PLAIN.test(line)) return undefined;
