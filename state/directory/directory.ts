@@ -127,14 +127,20 @@ export function openDirectoryCache(redis: RedisConnection, subscriber: RedisConn
     cache.delete(changed);
     for (const listener of listeners) if (changed.startsWith(`${listener.kind}:`)) listener.changed();
   });
-  // A failed subscription only means that changes are seen after CACHE_MS.
-  subscriber.subscribe(directoryChannel).then(
-    // What changed before was not heard.
-    () => {
-      for (const { changed } of listeners) changed();
-    },
-    () => undefined,
-  );
+  const listen = (): void => {
+    subscriber.subscribe(directoryChannel).then(
+      // What changed before was not heard.
+      () => {
+        cache.clear();
+        for (const { changed } of listeners) changed();
+      },
+      // A failed subscription only means that changes are seen after CACHE_MS.
+      () => undefined,
+    );
+  };
+  // At every new connection: to a Redis that came back, or to the one that took its place.
+  subscriber.on("ready", listen);
+  if (subscriber.status === "ready") listen();
   return {
     async get<K extends Kind>(kind: K, id: string) {
       const key = `${kind}:${id}`;

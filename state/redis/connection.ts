@@ -41,6 +41,9 @@ export function connect(url: string, { log, blocking = false }: ConnectOptions):
 /** Wait before connection attempt number `attempt`, in ms. */
 const retryStrategy = (attempt: number): number => Math.min(50 * attempt, 1_000);
 
+/** 2: connect again, to the master that the sentinels name now, and send the command there. */
+const wasDemoted = ({ message }: Error): 2 | false => (message.startsWith("READONLY") ? 2 : false);
+
 /** `CLIENT LIST` then says which process a connection belongs to. */
 function nameOf(log: Logger): { connectionName?: string } {
   const { instance } = log.bindings();
@@ -76,6 +79,9 @@ function open(url: string, common: CommonOptions): RedisConnection {
         ...credentials,
         sentinels: hostsOf(url),
         name: parsed.pathname.slice(1) || "mymaster",
+        // A master whose machine is gone closes nothing: readers and subscribers would wait for it for ever.
+        failoverDetector: true,
+        reconnectOnError: wasDemoted,
       });
     default:
       throw new CrossbandError(

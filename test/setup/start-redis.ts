@@ -8,6 +8,8 @@ import { join } from "node:path";
 export interface RedisServer {
   readonly url: string;
   readonly pid: number;
+  /** Where it keeps its files. */
+  readonly dir: string;
   /** kill -9. With `appendonly: "yes"` what it had answered is there after `revive`. */
   kill(): Promise<void>;
   /** Starts it again on the same port and files; resolves when it takes commands. */
@@ -64,6 +66,7 @@ async function startOnce(port: number, settings: Readonly<Record<string, string>
     get pid() {
       return running.child.pid ?? 0;
     },
+    dir,
     kill,
     async revive() {
       running = launch(args);
