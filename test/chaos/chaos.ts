@@ -1,3 +1,4 @@
+import { startRedis } from "#test/setup/start-redis.ts";
 import { readDetails, findLeftovers } from "./audit.ts";
 import { Cluster } from "./cluster.ts";
 import { CUT_POINTS, type CutPoint } from "./cut-points.ts";
@@ -30,7 +31,7 @@ const TRIES = 3;
 /** Kills instances at every cut point, and reports what became of the calls. */
 export async function runChaos({ calls, points, batch, say }: ChaosOptions): Promise<ChaosReport> {
   const chosen = CUT_POINTS.filter(({ name }) => points.length === 0 || points.includes(name));
-  const cluster = await Cluster.start(provisionFor(batch));
+  const cluster = await Cluster.start(provisionFor(batch), await startRedis({ appendonly: "yes" }));
   const slots = await openSlots(batch, `127.0.0.1:${cluster.sprayer.port}`);
   try {
     const reports: PointReport[] = [];

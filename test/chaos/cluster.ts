@@ -4,7 +4,6 @@ import { silent } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { freePort, freeUdpRange } from "#test/setup/free-ports.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 import { workerPath } from "../../scripts/mediasoup-worker/worker-path.mjs";
 import { Sprayer, type Target } from "./sprayer.ts";
 import type { TapNews, TapOrder } from "./tap.ts";
@@ -20,6 +19,12 @@ const RTP_PORTS = 2_000;
 const BACK_MIN_MS = 200;
 const BACK_MAX_MS = 3_000;
 
+/** The Redis of a cluster, started before it and stopped after it by whoever made it. */
+export interface ClusterRedis {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
 /** One of the three. It keeps its name and port over its deaths. */
 export interface Instance extends Target {
   up: boolean;
@@ -28,12 +33,12 @@ export interface Instance extends Target {
 
 /** Three signaling processes behind a sprayer, a media process and a Redis, all of this harness's own. */
 export class Cluster {
-  readonly redisServer: RedisServer;
   readonly redis: RedisConnection;
   readonly sprayer: Sprayer;
   readonly instances: Instance[];
   onNews: (instance: string, news: TapNews) => void = () => undefined;
   deaths = 0;
+  private readonly redisServer: ClusterRedis;
   private readonly environment: NodeJS.ProcessEnv;
   private closing = false;
   private order: TapOrder = { cuts: [], watch: [] };
@@ -41,7 +46,7 @@ export class Cluster {
   private readonly children = new Set<ChildProcess>();
 
   private constructor(
-    redisServer: RedisServer,
+    redisServer: ClusterRedis,
     sprayer: Sprayer,
     instances: Instance[],
     environment: NodeJS.ProcessEnv,
@@ -53,8 +58,8 @@ export class Cluster {
     this.environment = environment;
   }
 
-  static async start(provision: string): Promise<Cluster> {
-    const redisServer = await startRedis({ appendonly: "yes" });
+  /** @param redisServer belongs to the cluster from then on: it ends with it */
+  static async start(provision: string, redisServer: ClusterRedis): Promise<Cluster> {
     const instances: Instance[] = [];
     for (let i = 1; i <= INSTANCES; i++)
       instances.push({

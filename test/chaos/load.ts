@@ -31,6 +31,7 @@ export interface LoadOutcome {
 export async function runLoad(
   slots: readonly Slot[],
   { rate, seconds, directEvery }: Load,
+  mayRefuse: boolean,
 ): Promise<LoadOutcome> {
   const free = [...slots];
   const running: Promise<CallOutcome>[] = [];
@@ -54,6 +55,7 @@ export async function runLoad(
         {
           ringMs: RING_MS,
           talkMs: TALK_MS,
+          mayRefuse,
         },
       );
       running.push(call);

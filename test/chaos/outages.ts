@@ -1,7 +1,11 @@
+import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { startSentinelSet } from "#test/setup/start-sentinel-set.ts";
 import { detailsOf, durationError, findLeftovers, readDetails } from "./audit.ts";
-import { Cluster } from "./cluster.ts";
+import { Cluster, type ClusterRedis } from "./cluster.ts";
 import { runLoad, type Load } from "./load.ts";
 import { delay } from "./peers.ts";
+import { rolledBack } from "./rolled-back.ts";
+import type { CallOutcome } from "./run-call.ts";
 import { closeSlots, openSlots, provisionFor } from "./slots.ts";
 
 /** Something that happens to the cluster while calls go on. */
@@ -11,7 +15,21 @@ interface Outage {
   readonly load: Load;
   /** New calls may be refused with 503 meanwhile: they are told so, and are not lost. */
   readonly mayRefuse: boolean;
-  readonly happen: (cluster: Cluster, say: (line: string) => void) => Promise<void>;
+  readonly stage: () => Promise<Stage>;
+}
+
+/** A Redis for the cluster, and what happens to them. */
+interface Stage {
+  readonly redis: ClusterRedis;
+  readonly happen: (cluster: Cluster, say: (line: string) => void) => Promise<Aftermath | undefined>;
+}
+
+/** What a switch from one Redis to another leaves. */
+interface Aftermath {
+  readonly killedMs: number;
+  readonly switchedMs: number;
+  /** Callers one of whose records the new one never got. */
+  readonly rolledBack: readonly string[];
 }
 
 export interface OutageReport {
@@ -20,6 +38,10 @@ export interface OutageReport {
   readonly calls: number;
   readonly completed: number;
   readonly refused: number;
+  /** From the switch to another Redis to the last new call that was refused, in ms. */
+  readonly refusedForMs: number;
+  /** Calls that had a record which Redis acknowledged and lost with its master; they are counted here alone. */
+  readonly rolledBack: number;
   readonly lost: readonly string[];
   readonly cdrMissing: number;
   readonly cdrDuplicated: number;
@@ -33,63 +55,111 @@ const SLOTS = 60;
 /** A Redis that is away this long costs the calls of that time no more than this, in ms: it, a command's limit and a retransmission. */
 const STALL_MS = 12_000;
 
+/** New calls work again this long after the switch, in ms. */
+const BACK_MS = 5_000;
+
+const withOneRedis = (
+  happen: (server: RedisServer, cluster: Cluster, say: (line: string) => void) => Promise<void>,
+): Outage["stage"] => {
+  return async () => {
+    const redis = await startRedis({ appendonly: "yes" });
+    return { redis, happen: async (cluster, say) => { await happen(redis, cluster, say); return undefined; } }; // prettier-ignore
+  };
+};
+
+/** kill -9 of the master that three sentinels watch. */
+async function stageFailover(): Promise<Stage> {
+  const set = await startSentinelSet();
+  return {
+    redis: set,
+    async happen(_cluster, say) {
+      await delay(3_000);
+      const killedMs = Date.now();
+      await set.master.kill();
+      const [switchedMs, callers] = await Promise.all([
+        set.switched(),
+        rolledBack(set.replica.url, async () => (await set.reviveAsItDied()).url),
+      ]);
+      say(`the sentinels switched ${switchedMs - killedMs} ms after the death`);
+      return { killedMs, switchedMs, rolledBack: callers };
+    },
+  };
+}
+
 export const OUTAGES: readonly Outage[] = [
   {
     name: "rolling-restart",
     title: "all instances restarted one after another",
     load: { rate: 50, seconds: 20, directEvery: 10 },
     mayRefuse: false,
-    async happen(cluster, say) {
+    stage: withOneRedis(async (_server, cluster, say) => {
       await delay(2_000);
       for (const instance of cluster.instances) {
         const { exitCode, leftInMs } = await cluster.replace(instance);
         say(`${instance.name} left in ${leftInMs} ms with ${String(exitCode)}`);
       }
-    },
+    }),
   },
   {
     name: "redis-restart",
     title: "Redis killed and started again",
     load: { rate: 15, seconds: 10, directEvery: 10 },
     mayRefuse: true,
-    async happen({ redisServer }) {
+    stage: withOneRedis(async (server) => {
       await delay(3_000);
-      await redisServer.kill();
+      await server.kill();
       await delay(1_000);
-      await redisServer.revive();
-    },
+      await server.revive();
+    }),
   },
   {
     name: "redis-pause",
     title: "Redis stands still for 5 s",
     load: { rate: 15, seconds: 12, directEvery: 10 },
     mayRefuse: true,
-    async happen({ redisServer }) {
+    stage: withOneRedis(async (server) => {
       await delay(3_000);
-      redisServer.pause();
+      server.pause();
       await delay(5_000);
-      redisServer.resume();
-    },
+      server.resume();
+    }),
+  },
+  {
+    name: "sentinel-failover",
+    title: "Redis master killed, replica takes over",
+    load: { rate: 15, seconds: 14, directEvery: 10 },
+    mayRefuse: true,
+    stage: stageFailover,
   },
 ];
 
 /** Runs one outage under load in a cluster of its own. */
 export async function runOutage(outage: Outage, say: (line: string) => void): Promise<OutageReport> {
-  const cluster = await Cluster.start(provisionFor(SLOTS));
+  const { redis, happen } = await outage.stage();
+  const cluster = await Cluster.start(provisionFor(SLOTS), redis);
   const slots = await openSlots(SLOTS, `127.0.0.1:${cluster.sprayer.port}`);
   try {
-    const [{ calls, skipped }] = await Promise.all([
-      runLoad(slots, outage.load),
-      outage.happen(cluster, say),
+    const [{ calls, skipped }, aftermath] = await Promise.all([
+      runLoad(slots, outage.load, outage.mayRefuse),
+      happen(cluster, say),
     ]);
     if (skipped > 0) say(`${skipped} calls were not begun: every phone had one`);
     const users = slots.flatMap(({ caller, callee }) => [caller.options.user, callee.options.user]);
     const leftovers = await findLeftovers(cluster.redis, users);
     const details = await readDetails(cluster.redis);
     const isRefused = ({ lost }: { lost: string | undefined }): boolean =>
-      outage.mayRefuse && lost?.includes("INVITE was answered 503") === true;
+      outage.mayRefuse && lost?.startsWith("INVITE was answered 503") === true;
     const refused = calls.filter(isRefused);
-    const taken = calls.filter((call) => !isRefused(call));
+    const isRolledBack = ({ user, startedMs, endedMs }: CallOutcome): boolean =>
+      aftermath?.rolledBack.includes(user) === true &&
+      startedMs <= aftermath.switchedMs &&
+      endedMs >= aftermath.killedMs;
+    const undone = calls.filter((call) => !isRefused(call) && isRolledBack(call));
+    const taken = calls.filter((call) => !isRefused(call) && !isRolledBack(call));
+    const refusedForMs = Math.max(
+      0,
+      ...refused.map((call) => call.startedMs - (aftermath?.switchedMs ?? call.startedMs)),
+    );
     const lost = taken.flatMap((call) =>
       call.lost === undefined ? [] : [`${call.kind} ${call.variant.story}: ${call.lost}`],
     );
@@ -103,10 +173,10 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
       ).length,
     };
     return {
-      outage: outage.name, title: outage.title, calls: calls.length, completed: taken.length - lost.length, refused: refused.length, lost,
-      ...counts, longestStallMs, leftovers,
+      outage: outage.name, title: outage.title, calls: calls.length, completed: taken.length - lost.length, refused: refused.length, refusedForMs,
+      rolledBack: undone.length, lost, ...counts, longestStallMs, leftovers,
       passed:
-        lost.length === 0 && leftovers.length === 0 && longestStallMs < STALL_MS && Object.values(counts).every((n) => n === 0),
+        lost.length === 0 && leftovers.length === 0 && longestStallMs < STALL_MS && refusedForMs < BACK_MS && Object.values(counts).every((n) => n === 0),
     }; // prettier-ignore
   } finally {
     closeSlots(slots);

@@ -19,6 +19,8 @@ export interface Script {
   readonly story: "plain" | "cancel" | "reinvite" | "callee-hangs-up" | "prack";
   readonly ringMs: number;
   readonly talkMs: number;
+  /** A re-INVITE may be refused with 503: the call goes on as it was (RFC 3261 §14.1). */
+  readonly mayRefuse?: boolean;
 }
 
 /** An offer or answer that leads to where nobody minds packets. */
@@ -82,8 +84,9 @@ export class Caller {
     if (script.story === "reinvite") {
       await delay(script.talkMs / 2);
       const again = await this.invite(2, "re-invite", undefined);
-      if (again.status !== 200) throw new Lost(`re-INVITE was answered ${again.status} ${again.reason}`);
-      milestones.reach("re-answered");
+      if (again.status === 503 && script.mayRefuse === true) milestones.reach("re-refused");
+      else if (again.status === 200) milestones.reach("re-answered");
+      else throw new Lost(`re-INVITE was answered ${again.status} ${again.reason}`);
     }
     await delay(script.talkMs);
     if (script.story === "callee-hangs-up") {

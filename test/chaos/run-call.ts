@@ -46,7 +46,7 @@ export async function runCall(
   kind: Kind,
   variant: Variant,
   callId: string,
-  times: { readonly ringMs: number; readonly talkMs: number },
+  times: Omit<Script, "story">,
 ): Promise<CallOutcome> {
   const milestones = new Milestones();
   const script: Script = { story: variant.story, ...times };
@@ -81,6 +81,7 @@ async function calleeDone({ story }: Script, milestones: Milestones): Promise<vo
     return;
   }
   await milestones.wait("callee-confirmed", PATIENCE_MS);
-  if (story === "reinvite") await milestones.wait("callee-re-confirmed", PATIENCE_MS);
+  if (story === "reinvite" && milestones.at("re-refused") === undefined)
+    await milestones.wait("callee-re-confirmed", PATIENCE_MS);
   await milestones.wait(story === "callee-hangs-up" ? "callee-bye-answered" : "callee-released", PATIENCE_MS);
 }
