@@ -10,9 +10,10 @@ import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import type { CallDetail } from "#signaling/calls/call/effect.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
 import { startScriptedMedia, type ScriptedMedia } from "./testing/scripted-media.ts";
 import { TEST_PROVISION } from "./testing/start-calls.ts";
-import { freeUdpPort, startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
+import { startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
 
 /** Longest time from SIGTERM to exit. */
 const LEAVE_LIMIT_MS = 10_000;
@@ -29,7 +30,7 @@ beforeEach(async () => {
   redis = connect(redisServer.url, { log: silent });
   await applyProvision(redis, parseProvision(TEST_PROVISION));
   media = await startScriptedMedia(redisServer.url);
-  sipPort = await freeUdpPort();
+  sipPort = await freeSipPort();
   await start("one");
 });
 afterEach(async () => {

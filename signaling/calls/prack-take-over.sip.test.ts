@@ -4,9 +4,10 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { SDP } from "#signaling/edge/testing/udp-phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
 import { dialogOfCaller, openScriptedPhone, type ScriptedPhone } from "./testing/scripted-phone.ts";
 import { TEST_PROVISION } from "./testing/start-calls.ts";
-import { freeUdpPort, startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
+import { startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
 
 let redisServer: RedisServer;
 let redis: RedisConnection;
@@ -18,7 +19,7 @@ beforeEach(async () => {
   redisServer = await startRedis();
   redis = connect(redisServer.url, { log: silent });
   await applyProvision(redis, parseProvision(TEST_PROVISION));
-  const sipPort = await freeUdpPort();
+  const sipPort = await freeSipPort();
   processes = await Promise.all(
     ["one", "two"].map((name) => startSignalingProcess(name, redisServer.url, sipPort)),
   );

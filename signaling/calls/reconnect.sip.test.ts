@@ -5,9 +5,10 @@ import { listInstances } from "#state/instance/instance.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { createPhone, type Phone, type PhoneOptions } from "#test/peers/sip-phone/phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
 import { startScriptedMedia, type ScriptedMedia } from "./testing/scripted-media.ts";
 import { TEST_PROVISION } from "./testing/start-calls.ts";
-import { freeUdpPort, startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
+import { startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
 
 let redisServer: RedisServer;
 let redis: RedisConnection;
@@ -22,7 +23,7 @@ async function startSystem(): Promise<void> {
   await applyProvision(redis, parseProvision(TEST_PROVISION));
   media = await startScriptedMedia(redisServer.url);
   // Ports of their own, so that a test says which process a client meets; UDP peers speak to the one that stays.
-  const ports = [await freeUdpPort(), await freeUdpPort()] as const;
+  const ports = [await freeSipPort(), await freeSipPort()] as const;
   const advertised = { CROSSBAND_SIP_ADVERTISED: `127.0.0.1:${ports[1]}` };
   const start = (name: string, port: number) =>
     startSignalingProcess(name, redisServer.url, port, advertised);

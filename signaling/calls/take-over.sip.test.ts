@@ -5,9 +5,10 @@ import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import type { CallDetail } from "#signaling/calls/call/effect.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
 import { startScriptedMedia, type ScriptedMedia } from "./testing/scripted-media.ts";
 import { TEST_PROVISION } from "./testing/start-calls.ts";
-import { freeUdpPort, startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
+import { startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
 
 let redisServer: RedisServer;
 let redis: RedisConnection;
@@ -21,7 +22,7 @@ beforeEach(async () => {
   redis = connect(redisServer.url, { log: silent });
   await applyProvision(redis, parseProvision(TEST_PROVISION));
   media = await startScriptedMedia(redisServer.url);
-  sipPort = await freeUdpPort();
+  sipPort = await freeSipPort();
   processes = await Promise.all(
     ["one", "two"].map((name) => startSignalingProcess(name, redisServer.url, sipPort)),
   );

@@ -3,10 +3,10 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { notePeer, peerStatuses } from "#state/trunk/peer-status.ts";
 import { eventually } from "#signaling/calls/testing/eventually.ts";
 import { startTestCalls, TEST_PROVISION, type TestCalls } from "#signaling/calls/testing/start-calls.ts";
-import { freeUdpPort } from "#signaling/calls/testing/start-processes.ts";
 import type { Phone } from "#test/peers/sip-phone/phone.ts";
 import { CallRefused } from "#test/peers/sip-phone/outgoing-call.ts";
 import { runSipp } from "#test/peers/sipp/run-sipp.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
 
 let calls: TestCalls;
 let alice: Phone;
@@ -16,7 +16,7 @@ let second = 0;
 
 beforeAll(async () => {
   calls = await startTestCalls();
-  [first, second] = [await freeUdpPort(), await freeUdpPort()];
+  [first, second] = [await freeSipPort(), await freeSipPort()];
   await apply(false);
   alice = await calls.phone("alice");
   await alice.register();

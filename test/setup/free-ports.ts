@@ -36,6 +36,18 @@ function isFreeTcp(port: number): Promise<boolean> {
   });
 }
 
+/**
+ * A port that was free a moment ago for UDP and TCP both, on loopback. It is below those that the kernel gives to outgoing
+ * connections, one of which would else take it in that moment.
+ */
+export async function freeSipPort(): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const port = 10_000 + Math.floor(Math.random() * 9_000);
+    if ((await isFree(port)) && (await isFreeTcp(port))) return port;
+  }
+  throw new Error("no free port for SIP");
+}
+
 /** The even first port of `length` UDP ports from `lowest` up, whose ends are free. */
 export async function freeUdpRange(length: number, lowest = 20_000): Promise<number> {
   const highest = 60_000 - length;

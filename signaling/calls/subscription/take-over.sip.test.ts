@@ -6,14 +6,11 @@ import { openChangeNotes, type ChangeNotes } from "#state/subscription/change-no
 import { groupSnapshotKey } from "#state/talk-group/talk-group.keys.ts";
 import { startScriptedMedia, type ScriptedMedia } from "#signaling/calls/testing/scripted-media.ts";
 import { TEST_PROVISION } from "#signaling/calls/testing/start-calls.ts";
-import {
-  freeUdpPort,
-  startSignalingProcess,
-  type SignalingProcess,
-} from "#signaling/calls/testing/start-processes.ts";
+import { startSignalingProcess, type SignalingProcess } from "#signaling/calls/testing/start-processes.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { watch, type Watch } from "#test/peers/sip-phone/watch.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
 
 /** What is promised after a kill -9, in ms. */
 const CONVERGES_MS = 5_000;
@@ -32,7 +29,7 @@ beforeEach(async () => {
   await applyProvision(redis, parseProvision(TEST_PROVISION));
   media = await startScriptedMedia(redisServer.url);
   notes = openChangeNotes(redis, silent);
-  sipPort = await freeUdpPort();
+  sipPort = await freeSipPort();
   processes = await Promise.all(
     ["one", "two"].map((name) => startSignalingProcess(name, redisServer.url, sipPort)),
   );

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
@@ -15,15 +14,6 @@ export interface SignalingProcess {
   kill(): Promise<void>;
   /** SIGTERM; resolves with its exit code. */
   leave(): Promise<number | null>;
-}
-
-/** A UDP port of the loopback that is free now. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket("udp4").bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  socket.close();
-  return port;
 }
 
 /** Starts `crossband signaling` on a SIP port that several may share; resolves when it takes traffic. */

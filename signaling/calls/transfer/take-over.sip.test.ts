@@ -5,14 +5,11 @@ import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import type { CallDetail } from "#signaling/calls/call/effect.ts";
 import { startScriptedMedia, type ScriptedMedia } from "#signaling/calls/testing/scripted-media.ts";
 import { TEST_PROVISION } from "#signaling/calls/testing/start-calls.ts";
-import {
-  freeUdpPort,
-  startSignalingProcess,
-  type SignalingProcess,
-} from "#signaling/calls/testing/start-processes.ts";
+import { startSignalingProcess, type SignalingProcess } from "#signaling/calls/testing/start-processes.ts";
 import type { Call } from "#test/peers/sip-phone/call.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
 
 let redisServer: RedisServer;
 let redis: RedisConnection;
@@ -26,7 +23,7 @@ beforeEach(async () => {
   redis = connect(redisServer.url, { log: silent });
   await applyProvision(redis, parseProvision(TEST_PROVISION));
   media = await startScriptedMedia(redisServer.url);
-  sipPort = await freeUdpPort();
+  sipPort = await freeSipPort();
   processes = await Promise.all(
     ["one", "two"].map((name) => startSignalingProcess(name, redisServer.url, sipPort)),
   );

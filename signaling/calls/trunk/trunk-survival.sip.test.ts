@@ -14,14 +14,11 @@ import {
 import { eventually } from "#signaling/calls/testing/eventually.ts";
 import { startScriptedMedia, type ScriptedMedia } from "#signaling/calls/testing/scripted-media.ts";
 import { TEST_PROVISION } from "#signaling/calls/testing/start-calls.ts";
-import {
-  freeUdpPort,
-  startSignalingProcess,
-  type SignalingProcess,
-} from "#signaling/calls/testing/start-processes.ts";
+import { startSignalingProcess, type SignalingProcess } from "#signaling/calls/testing/start-processes.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { newCallId } from "#signaling/edge/engine/ids.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
 
 let server: RedisServer;
 let redis: RedisConnection;
@@ -43,7 +40,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   carrier = await openCarrier("127.0.0.61");
-  const port = await freeUdpPort();
+  const port = await freeSipPort();
   sip = `127.0.0.1:${port}`;
   made++;
   processes = await Promise.all(
