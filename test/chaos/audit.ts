@@ -42,8 +42,12 @@ export function durationError({ kind, milestones }: CallOutcome, { durationMs }:
 }
 
 /** What must not be there once all calls are over; empty when all is well. Waits a little for what is on its way out. */
-export async function findLeftovers(redis: RedisConnection, users: readonly string[]): Promise<string[]> {
-  const deadline = Date.now() + SETTLE_MS;
+export async function findLeftovers(
+  redis: RedisConnection,
+  users: readonly string[],
+  settleMs = SETTLE_MS,
+): Promise<string[]> {
+  const deadline = Date.now() + settleMs;
   for (;;) {
     const found = [
       ...(await unsettledCalls(redis)),

@@ -55,6 +55,8 @@ const SLOTS = 60;
 /** A Redis that is away this long costs the calls of that time no more than this, in ms: it, a command's limit and a retransmission. */
 const STALL_MS = 12_000;
 
+/** A call that was refused and yet answered has nobody who acknowledges it: it ends after Timer H (RFC 3261 §13.3.1.4), 32 s. */
+const SETTLE_MS = 40_000;
 /** New calls work again this long after the switch, in ms. */
 const BACK_MS = 5_000;
 
@@ -145,7 +147,7 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
     ]);
     if (skipped > 0) say(`${skipped} calls were not begun: every phone had one`);
     const users = slots.flatMap(({ caller, callee }) => [caller.options.user, callee.options.user]);
-    const leftovers = await findLeftovers(cluster.redis, users);
+    const leftovers = await findLeftovers(cluster.redis, users, SETTLE_MS);
     const details = await readDetails(cluster.redis);
     const isRefused = ({ lost }: { lost: string | undefined }): boolean =>
       outage.mayRefuse && lost?.startsWith("INVITE was answered 503") === true;

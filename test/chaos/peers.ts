@@ -103,8 +103,11 @@ export class Caller {
   ): Promise<SipResponse> {
     const { endpoint, contact } = this.phone;
     let ack: string | undefined;
+    let refused = false;
     const acknowledge = (response: SipResponse): void => {
-      if (response.status >= 300) return;
+      // RFC 3261 §17.1.1.2: once it has failed, the transaction takes no 2xx any more.
+      refused ||= response.status >= 300;
+      if (refused) return;
       this.establish(response);
       if (ack === undefined)
         ack = endpoint.sendOnly(this.dialog.request("ACK", [], "", sequence), this.phone.server);
