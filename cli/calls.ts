@@ -3,6 +3,7 @@ import { scanCalls } from "#state/call/scan-calls.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
 import { callCardOf, type CallCard } from "#signaling/inspect/index.ts";
 import { printable } from "./printable.ts";
+import { tableLine } from "./table-line.ts";
 import { tell } from "./tell.ts";
 import { withState } from "./with-state.ts";
 
@@ -72,14 +73,8 @@ const COLUMNS: readonly (readonly [title: string, width: number, text: (card: Ca
 ];
 
 function table(cards: readonly CallCard[], more: boolean): string[] {
-  const row = (texts: readonly string[]): string =>
-    texts
-      .map((text, i) => {
-        const width = COLUMNS[i]?.[1] ?? 0;
-        return width === 0 ? text : text.slice(0, width - 1).padEnd(width);
-      })
-      .join("")
-      .trimEnd();
+  const widths = COLUMNS.map(([, width]) => width);
+  const row = (texts: readonly string[]): string => tableLine(texts, widths);
   return [
     row(COLUMNS.map(([title]) => title)),
     ...cards.map((card) => row(COLUMNS.map(([, , text]) => text(card)))),

@@ -5,6 +5,7 @@ import type { RedisConnection } from "#state/redis/connection.ts";
 import { peerStatuses, type PeerStatus } from "#state/trunk/peer-status.ts";
 import { loadOfTrunk, type TrunkLoad } from "#state/trunk/slots.ts";
 import { printable } from "./printable.ts";
+import { tableLine } from "./table-line.ts";
 import { tell } from "./tell.ts";
 import { withState } from "./with-state.ts";
 
@@ -86,14 +87,8 @@ const COLUMNS: readonly (readonly [title: string, width: number, of: keyof Trunk
 
 /** The rows as lines of text; what does not fit a column is cut. */
 export function table(rows: readonly TrunkRow[]): string[] {
-  const line = (texts: readonly string[]) =>
-    texts
-      .map((text, i) => {
-        const width = COLUMNS[i]?.[1] ?? 0;
-        return width === 0 ? text : text.slice(0, width - 1).padEnd(width);
-      })
-      .join("")
-      .trimEnd();
+  const widths = COLUMNS.map(([, width]) => width);
+  const line = (texts: readonly string[]) => tableLine(texts, widths);
   if (rows.length === 0) return ["no trunks"];
   return [
     line(COLUMNS.map(([title]) => title)),
