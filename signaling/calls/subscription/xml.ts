@@ -3,8 +3,7 @@ export const escapeXml = (text: string): string =>
   text
     .toWellFormed()
     .replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`)
-    // XML 1.0 §2.2: other control characters cannot be written at all.
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- XML 1.0 §2.2: other control characters cannot be written at all
     .replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "")
     .replace(/[\u{80}-\u{10ffff}]/gu, (char) => `&#${char.codePointAt(0) ?? 0xfffd};`);
 

@@ -1,0 +1,69 @@
+import { afterEach, beforeEach } from "vitest";
+import { silent } from "#common/log.ts";
+import { applyProvision, parseProvision } from "#state/directory/directory.ts";
+import { connect, type RedisConnection } from "#state/redis/connection.ts";
+import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
+import { freeSipPort } from "#test/setup/free-ports.ts";
+import { startRedis } from "#test/setup/start-redis.ts";
+import { startScriptedMedia, type ScriptedMedia } from "./scripted-media.ts";
+import { TEST_PROVISION } from "./start-calls.ts";
+import { startSignalingProcess, type SignalingProcess } from "./start-processes.ts";
+
+/** Two signaling processes on one SIP port, one of which a test kills; fresh ones for each test. */
+export interface ProcessPair {
+  readonly redis: RedisConnection;
+  readonly media: ScriptedMedia;
+  readonly processes: readonly SignalingProcess[];
+  registered(user: "alice" | "bob" | "carol"): Promise<Phone>;
+  /** Kills the process that last worked on the one record that matches. */
+  killWorkerOf(pattern: RegExp): Promise<void>;
+}
+
+/** Starts a pair before each test of the file and ends it afterwards, with its phones. */
+export function useProcessPair(): ProcessPair {
+  const pair = {} as { redis: RedisConnection; media: ScriptedMedia; processes: SignalingProcess[] };
+  const phones: Phone[] = [];
+  let sipPort = 0;
+  let stopRedis = (): Promise<void> => Promise.resolve();
+
+  beforeEach(async () => {
+    const server = await startRedis();
+    stopRedis = () => server.stop();
+    pair.redis = connect(server.url, { log: silent });
+    await applyProvision(pair.redis, parseProvision(TEST_PROVISION));
+    pair.media = await startScriptedMedia(server.url);
+    sipPort = await freeSipPort();
+    pair.processes = await Promise.all(
+      ["one", "two"].map((name) => startSignalingProcess(name, server.url, sipPort)),
+    );
+  });
+  afterEach(async () => {
+    for (const phone of phones.splice(0)) phone.close();
+    for (const process of pair.processes) await process.kill();
+    await pair.media.close();
+    pair.redis.disconnect();
+    await stopRedis();
+  });
+
+  return Object.assign(pair, {
+    async registered(user: "alice" | "bob" | "carol") {
+      const server = `127.0.0.1:${sipPort}`;
+      const phone = await createPhone({ server, domain: "crossband.test", user, password: `${user}-secret` });
+      phones.push(phone);
+      await phone.register();
+      return phone;
+    },
+    async killWorkerOf(pattern: RegExp) {
+      for (const key of await pair.redis.keys("*:call:*")) {
+        const text = (await pair.redis.get(key)) ?? "";
+        if (!pattern.test(text)) continue;
+        const worker = /"worker":"(one|two)-/.exec(text)?.[1];
+        const victim = pair.processes.find(({ name }) => name === worker);
+        if (!victim) throw new Error("nobody works on it");
+        await victim.kill();
+        return;
+      }
+      throw new Error("no such record");
+    },
+  });
+}
