@@ -10,7 +10,7 @@ import type { Draft } from "./draft.ts";
 import { localResponse } from "./local-response.ts";
 import type { ClientTxn, InviteClientTxn, InviteServerTxn, ServerTxn } from "./record.ts";
 import { answer, statusOf } from "./respond.ts";
-import { isUnheard, scheduleOf, transactionsOf } from "./schedule.ts";
+import { isReliable, isUnheard, scheduleOf, transactionsOf } from "./schedule.ts";
 import { resend, sendInDialog } from "./send-request.ts";
 import { sessionDue } from "./session.ts";
 import { refreshed, sessionTimeout } from "./session-refresh.ts";
@@ -52,8 +52,16 @@ export function wake(draft: Draft, sinceMs: number): Woken {
 export function resendAll(draft: Draft): void {
   for (const leg of Object.values(draft.record.legs))
     for (const txn of transactionsOf(leg))
-      if (scheduleOf(txn).forgetAtMs === undefined) sendAgain(draft, txn);
+      if (scheduleOf(txn).forgetAtMs === undefined && !hasArrived(txn)) sendAgain(draft, txn);
 }
+
+/**
+ * An INVITE that its peer has answered provisionally: over UDP the peer repeats the final response until we acknowledge
+ * it (RFC 3261 §13.3.1.4, §17.2.1), and not every peer absorbs an INVITE that comes again after its 200. What was said
+ * over a connection that died with us is not repeated, so there the INVITE asks for it.
+ */
+const hasArrived = (txn: ServerTxn | ClientTxn): boolean =>
+  txn.kind === "invite-client" && txn.state.name === "proceeding" && !isReliable(txn.flow);
 
 /** A message could not be sent: its transaction ends with a local 503 (RFC 3261 §17.1.4). */
 export function transportFailed(draft: Draft, number: number, id: string): SipEvent | undefined {
