@@ -99,8 +99,12 @@ export function parseOwn(text: string): SipMessage | undefined {
   return parsed.ok ? parsed.message : undefined;
 }
 
-/** `rport` asks for the answer where we sent from (RFC 3581); TCP and TLS do not need it. */
+/**
+ * `rport` asks for the answer where we sent from (RFC 3581). Not when we speak for a cluster: what we sent from is this
+ * instance, and the answer must reach another one when this one has died (RFC 3261 §18.2.2: without it the answer goes to
+ * the port in Via). TCP and TLS do not need it.
+ */
 export function viaOf(context: StepContext, { transport }: Flow, branch: string): string {
-  const rport = transport === "udp" ? ";rport" : "";
+  const rport = transport === "udp" && context.forCluster !== true ? ";rport" : "";
   return `SIP/2.0/${transport.toUpperCase()} ${context.advertised(transport)};branch=${branch}${rport}`;
 }

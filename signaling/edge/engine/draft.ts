@@ -32,6 +32,8 @@ export interface StepContext {
   readonly allow?: string;
   /** `host:port` of the cluster for messages by this transport. */
   advertised(transport: Transport): string;
+  /** That address leads to any instance, not to this one alone. */
+  readonly forCluster?: boolean;
   /** Undefined: dialogs are not timed. */
   readonly session?: SessionSettings;
 }

@@ -22,7 +22,8 @@ function setUp() {
     ticker: { every(_ms, task) { turn = task; return () => undefined; } },
     transports: {
       send(_flow, text) { sent.push(text.slice(0, text.indexOf(" "))); return Promise.resolve(); },
-      onMessage: () => undefined, resolve: () => Promise.resolve([]), advertised: () => "192.0.2.1:5060",
+      onMessage: () => undefined, resolve: () => Promise.resolve([]), forCluster: false,
+      advertised: () => "192.0.2.1:5060",
     },
   }); // prettier-ignore
   return {

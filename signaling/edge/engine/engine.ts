@@ -33,7 +33,7 @@ export interface EngineOptions {
   /** The cluster's secret: call ids follow from it. */
   readonly secret: string;
   readonly redis: RedisConnection;
-  readonly transports: Pick<Transports, "send" | "onMessage" | "resolve" | "advertised">;
+  readonly transports: Pick<Transports, "send" | "onMessage" | "resolve" | "advertised" | "forCluster">;
   readonly whereabouts: Whereabouts;
   /** Methods that whoever handles the calls serves, as Allow lists them; the edge's own unless said. */
   readonly allow?: string | undefined;
@@ -257,6 +257,7 @@ export class Engine implements SipPort {
     return {
       nowMs: this.now(),
       advertised: this.advertisedFor,
+      forCluster: this.options.transports.forCluster,
       ...(allow !== undefined && { allow }),
       ...(session && { session }),
     };

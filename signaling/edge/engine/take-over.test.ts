@@ -13,10 +13,11 @@ const leg = legIdOf(call, 1);
 const overUdp: Flow = { transport: "udp", host: "192.0.2.9", port: 5060 };
 const overTcp: Flow = { ...overUdp, transport: "tcp" };
 
-const draftOn = (record: CallRecord = emptyCall(call)) =>
+const draftOn = (record: CallRecord = emptyCall(call), forCluster = false) =>
   new Draft(decodeBody(encodeBody({ record, state: "" })), {
     nowMs: 1_000_000,
     advertised: () => "192.0.2.1:5060",
+    forCluster,
   });
 const parse = (text: string) => {
   const parsed = parseMessage(text);
@@ -25,8 +26,8 @@ const parse = (text: string) => {
 };
 
 /** The record of a request of ours, as it was committed before the request left. */
-function requested(method: string, flow: Flow): CallRecord {
-  const draft = draftOn();
+function requested(method: string, flow: Flow, forCluster = false): CallRecord {
+  const draft = draftOn(emptyCall(call), forCluster);
   stepOf(draft).command({
     type: "request", leg, method, flow, uri: "sip:b@192.0.2.9", from: "<sip:a@h>", to: "<sip:b@h>",
   }); // prettier-ignore
@@ -72,5 +73,17 @@ describe("an instance that takes a call over", () => {
 
   it("sends nothing of what is over", () => {
     expect(resent(answered(requested("MESSAGE", overUdp), 200))).toEqual([]);
+  });
+});
+
+describe("a request of ours over UDP", () => {
+  const viaOf = (record: CallRecord) => parse(record.legs[1]?.clients[0]?.request ?? "").topVia;
+
+  it("wants its answer at the cluster's address, for the port that it left from is gone with its instance", () => {
+    expect(viaOf(requested("INVITE", overUdp, true)).rport).toBeUndefined();
+  });
+
+  it("wants it where it left from when nobody said what address the cluster has (RFC 3581)", () => {
+    expect(viaOf(requested("INVITE", overUdp)).rport).toBe(0);
   });
 });

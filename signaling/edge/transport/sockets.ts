@@ -163,6 +163,7 @@ export function createSockets(options: SocketsOptions): Sockets {
     onFlowClosed(handler) {
       closedHandler = handler;
     },
+    forCluster: config.sip.advertised !== undefined,
     advertised(transport) {
       if (transport === "tls") return advertisedTls();
       return (

@@ -21,6 +21,8 @@ export interface Transports {
   resolve(uri: SipUri): Promise<readonly Flow[]>;
   /** `host:port` for Via, Contact and Record-Route of messages that leave by this transport. */
   advertised(transport: Transport): string;
+  /** True when that is an address which somebody set: the cluster's, behind which any instance may be met. */
+  readonly forCluster: boolean;
   /** Answers `POST /flows/:connection` of other instances: writes to a socket of this process. */
   deliver(connection: string, bytes: string): Promise<void>;
   listen(): Promise<TransportListeners>;
