@@ -77,6 +77,10 @@ function stopRequest(): Promise<"signal"> {
       process.once(signal, () => {
         done("signal");
       });
+    // Whoever started this process was killed.
+    process.once("disconnect", () => {
+      done("signal");
+    });
   });
 }
 

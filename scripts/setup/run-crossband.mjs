@@ -16,13 +16,20 @@ export function crossbandEnvironment(root) {
   };
 }
 
-/** Starts `node ...args`, hands signals on, and ends with the child's exit code. */
+/**
+ * Becomes `node ...args`: whoever knows our pid then has the program itself, kill -9 included. A Node that cannot (before
+ * 22.15) starts it instead, hands signals on, takes it along when it is killed, and ends with its exit code.
+ */
 export function runInOurPlace(root, args) {
   // The supervisor and the commands are small: a small young generation keeps them so.
-  const child = spawn(nodeBinary(root), ["--max-semi-space-size=1", ...args], {
-    stdio: "inherit",
-    env: crossbandEnvironment(root),
-  });
+  const [node, all, env] = [
+    nodeBinary(root),
+    ["--max-semi-space-size=1", ...args],
+    crossbandEnvironment(root),
+  ];
+  if (typeof process.execve === "function") process.execve(node, [node, ...all], env);
+  // The channel says nothing but that we are gone.
+  const child = spawn(node, all, { stdio: ["inherit", "inherit", "inherit", "ipc"], env });
   for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"]) {
     process.on(signal, () => {
       // A terminal sends Ctrl-C to the whole process group: the child has it already, and a second one may mean more.
