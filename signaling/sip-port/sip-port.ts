@@ -195,6 +195,11 @@ export interface Step {
   cdr(record: Readonly<Record<string, string | number>>): void;
   /** Asks for `timer` events: `name` fires once at `atMs` (epoch) on some instance, unless replaced or cleared (undefined) before. */
   timer(name: string, atMs: number | undefined): void;
+  /**
+   * Runs before the commit, which waits for it: what the commit takes for done. It may run although the step is not committed
+   * then, and again when it is decided again, so it must do no harm in either case. A failure is one of the commit.
+   */
+  ahead(effect: () => Promise<void>): void;
   /** Runs after the commit, on this instance; lost if the process dies, so it must be repeatable by `recover`. */
   after(effect: () => void): void;
 }

@@ -34,7 +34,7 @@ const invite = {
   policy,
   atMs: 1,
 } as const;
-const answer: MediaOutcome = { outcome: "done", answer: { description: { type: "answer", sdp: "a" } } };
+const answer: MediaOutcome = { outcome: "done", answer: { description: { type: "answer", sdp: "a" } }, by: "media-1" };
 
 function runnerOn(step: FakeStep, outcome: MediaOutcome) {
   const asked: string[] = [];
@@ -44,7 +44,10 @@ function runnerOn(step: FakeStep, outcome: MediaOutcome) {
   const runner = createCallRunner({
     clock: { now: () => 2 }, log: silent, metrics: createCallMetrics(registry), unbind: () => Promise.resolve(),
     trunks: { claim: () => Promise.resolve("claimed"), release: () => undefined, avoid: () => undefined },
-    media: { run(request: MediaRequest) { asked.push(request.op); return Promise.resolve(outcome); } },
+    media: {
+      run(request: MediaRequest) { asked.push(request.op); return Promise.resolve(outcome); },
+      dismiss(which, from) { asked.push(`dismiss ${which} from ${from}`); return Promise.resolve(); },
+    },
     port: { begin(_call: string, work: (step: Step) => Promise<void>) { const failure = failures.shift(); if (failure) return Promise.reject(failure); const done = work(step); begun.push(done); return done; } },
   }); // prettier-ignore
   return { runner, asked, begun, registry, failures };

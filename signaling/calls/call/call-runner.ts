@@ -132,6 +132,9 @@ export function createCallRunner({
           ask(callId, effect.request);
         });
         return;
+      case "dismiss":
+        step.ahead(() => media.dismiss(effect.leg, effect.from));
+        return;
       case "claim":
         step.after(() => {
           claim(callId, effect.trunk, effect.leg);
@@ -300,7 +303,7 @@ function mediaEvent(request: MediaRequest, outcome: MediaOutcome, atMs: number):
     case "put": {
       const { revision } = request.body;
       if (outcome.outcome === "done")
-        return { type: "described", leg, revision, description: outcome.answer.description, atMs };
+        return { type: "described", leg, revision, description: outcome.answer.description, by: outcome.by, atMs };
       return {
         type: "refused",
         leg,
