@@ -34,7 +34,11 @@ const invite = {
   policy,
   atMs: 1,
 } as const;
-const answer: MediaOutcome = { outcome: "done", answer: { description: { type: "answer", sdp: "a" } }, by: "media-1" };
+const answer: MediaOutcome = {
+  outcome: "done",
+  answer: { description: { type: "answer", sdp: "a" } },
+  by: "media-1",
+};
 
 function runnerOn(step: FakeStep, outcome: MediaOutcome) {
   const asked: string[] = [];

@@ -303,7 +303,14 @@ function mediaEvent(request: MediaRequest, outcome: MediaOutcome, atMs: number):
     case "put": {
       const { revision } = request.body;
       if (outcome.outcome === "done")
-        return { type: "described", leg, revision, description: outcome.answer.description, by: outcome.by, atMs };
+        return {
+          type: "described",
+          leg,
+          revision,
+          description: outcome.answer.description,
+          by: outcome.by,
+          atMs,
+        };
       return {
         type: "refused",
         leg,

@@ -25,7 +25,11 @@ export interface MediaClient {
 /** Names the media instance that has a group, or takes it now; undefined when there is none alive. `again`: it did not answer. */
 export type PlaceGroup = (group: string, again?: boolean) => Promise<string | undefined>;
 
-export function createMediaClient(rpc: Pick<Rpc, "call" | "tell">, place: PlaceGroup, log: Logger): MediaClient {
+export function createMediaClient(
+  rpc: Pick<Rpc, "call" | "tell">,
+  place: PlaceGroup,
+  log: Logger,
+): MediaClient {
   const queues = new Map<string, Promise<MediaOutcome>>();
 
   const attempt = async (request: MediaRequest, again = false): Promise<MediaOutcome> => {
