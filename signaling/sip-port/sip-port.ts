@@ -53,6 +53,11 @@ export type SipEvent =
       readonly source: Flow;
       /** When it came, epoch ms, if that was a while ago: Redis was away. */
       readonly atMs?: number;
+      /**
+       * Nothing has been said to it, and its sender repeats it until something is, to any instance: what a handler does
+       * before its step is committed is done again if this instance dies.
+       */
+      readonly repeated?: true;
     }
   /** The ACK of our 2xx, with the answer when we made the offer. Told once, retransmissions are absorbed. */
   | { readonly type: "ack"; readonly leg: LegId; readonly message: SipMessage }
