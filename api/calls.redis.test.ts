@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commitStep } from "#state/call/commit-step.ts";
 import { bucketTag } from "#state/redis/bucket.ts";
-import { appendTraces } from "#state/trace/append-trace.ts";
+import { appendTraces } from "#state/trace/append-traces.ts";
 import { startTestApi, type TestApi } from "./testing/start-test-api.ts";
 
 let api: TestApi;

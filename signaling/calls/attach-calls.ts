@@ -34,7 +34,7 @@ export interface AttachOptions {
   readonly context: RoleContext;
   /** The SIP server that calls arrive at; a step of ours begins there too. */
   readonly port: Pick<SipPort, "begin">;
-  readonly rpc: Pick<Rpc, "call">;
+  readonly rpc: Pick<Rpc, "call" | "tell">;
   readonly registry: Registry;
   /** Who guards the sockets, when they are ours. */
   readonly conduct?: Conduct;

@@ -117,7 +117,7 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       metrics.authentication("trunk");
     });
     const admitted = await trunks.admit(request, trunk, own, step.callId);
-    if ("start" in admitted) runner.start(step, admitted.start);
+    if ("start" in admitted) await runner.start(step, admitted.start, request.repeated);
     else refuse(step, request, admitted.status, admitted.headers);
   };
 
@@ -173,7 +173,7 @@ export function createCallControl(options: CallControlOptions): SipHandler {
     });
     if ("start" in admitted) {
       if (known) step.command({ type: "follow", leg: request.leg, registration: known });
-      runner.start(step, admitted.start);
+      await runner.start(step, admitted.start, request.repeated);
       return;
     }
     refuse(step, request, admitted.status, admitted.headers);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { CallDetail } from "#signaling/calls/call/effect.ts";
+import { callKey } from "#state/call/call.keys.ts";
 import { useProcessPair } from "./testing/process-pair.ts";
 
 const pair = useProcessPair();
@@ -23,6 +24,23 @@ describe("a signaling process killed with -9", () => {
     expect(new Set(pair.media.log.filter((line) => line.startsWith("PUT")))).toEqual(
       new Set([`PUT ${call.dialog.remoteTag ?? ""} offer`]),
     );
+    await call.hangup();
+    await expect.poll(detailsLeft).toHaveLength(1);
+    await expect.poll(() => pair.media.legs.size).toBe(0);
+  });
+
+  it("before it has stored a call leaves it to whoever hears the caller again, with the same media leg", async () => {
+    const alice = await pair.registered("alice");
+    const release = pair.media.hold();
+    const asked = pair.nextMediaRequest();
+    const invite = await alice.invite("fire-1");
+    const { from, leg } = await asked;
+    await pair.kill(from);
+    expect(await pair.redis.exists(callKey(leg.replace(/\.0$/, "")))).toBe(0);
+    release();
+    const call = await invite.answered;
+    expect(call.dialog.remoteTag).toBe(leg);
+    expect(pair.media.log).toEqual([`PUT ${leg} offer`, `PUT ${leg} offer`]);
     await call.hangup();
     await expect.poll(detailsLeft).toHaveLength(1);
     await expect.poll(() => pair.media.legs.size).toBe(0);

@@ -53,6 +53,11 @@ export type SipEvent =
       readonly source: Flow;
       /** When it came, epoch ms, if that was a while ago: Redis was away. */
       readonly atMs?: number;
+      /**
+       * Nothing has been said to it, and its sender repeats it until something is, to any instance: what a handler does
+       * before its step is committed is done again if this instance dies.
+       */
+      readonly repeated?: true;
     }
   /** The ACK of our 2xx, with the answer when we made the offer. Told once, retransmissions are absorbed. */
   | { readonly type: "ack"; readonly leg: LegId; readonly message: SipMessage }
@@ -195,6 +200,11 @@ export interface Step {
   cdr(record: Readonly<Record<string, string | number>>): void;
   /** Asks for `timer` events: `name` fires once at `atMs` (epoch) on some instance, unless replaced or cleared (undefined) before. */
   timer(name: string, atMs: number | undefined): void;
+  /**
+   * Runs before the commit, which waits for it: what the commit takes for done. It may run although the step is not committed
+   * then, and again when it is decided again, so it must do no harm in either case. A failure is one of the commit.
+   */
+  ahead(effect: () => Promise<void>): void;
   /** Runs after the commit, on this instance; lost if the process dies, so it must be repeatable by `recover`. */
   after(effect: () => void): void;
 }

@@ -20,26 +20,47 @@ export interface ScriptDefinition<Key extends string, Arg extends string, Reply>
 export function defineScript<const Key extends string, const Arg extends string, Reply>(
   definition: ScriptDefinition<Key, Arg, Reply>,
 ) {
+  const run = load(definition);
+  return async (client: ScriptClient, keys: Named<Key, string>, args: Named<Arg, string | number>) =>
+    definition.reply(await run(client, [{ keys, args }]));
+}
+
+/** KEYS and ARGV of one thing that a batch script does. */
+export interface ScriptRow<Key extends string, Arg extends string> {
+  readonly keys: Named<Key, string>;
+  readonly args: Named<Arg, string | number>;
+}
+
+/**
+ * As `defineScript`, for a script that does the same to many rows: its KEYS are those of the first row, then those of the
+ * next, its ARGV likewise, and it returns a list. Keys of different slots need a server that has no slots.
+ */
+export function defineBatchScript<const Key extends string, const Arg extends string, Reply>(
+  definition: ScriptDefinition<Key, Arg, Reply>,
+) {
+  const run = load(definition);
+  return async (client: ScriptClient, rows: readonly ScriptRow<Key, Arg>[]): Promise<Reply[]> =>
+    ((await run(client, rows)) as unknown[]).map((raw) => definition.reply(raw));
+}
+
+type Named<Name extends string, Value> = Readonly<Record<Name, Value>>;
+
+function load<Key extends string, Arg extends string>(definition: ScriptDefinition<Key, Arg, unknown>) {
   const lua = readFileSync(definition.source, "utf8");
   assertHeader(lua, definition);
   const sha = createHash("sha1").update(lua).digest("hex");
-
-  return async (
-    client: ScriptClient,
-    keys: Readonly<Record<Key, string>>,
-    args: Readonly<Record<Arg, string | number>>,
-  ): Promise<Reply> => {
-    const values = [
-      ...definition.keys.map((name) => keys[name]),
-      ...definition.args.map((name) => String(args[name])),
-    ];
-    const count = definition.keys.length;
-    const raw = await client.evalsha(sha, count, ...values).catch((error: unknown) => {
+  return async (client: ScriptClient, rows: readonly ScriptRow<Key, Arg>[]): Promise<unknown> => {
+    const values: string[] = [];
+    for (const { keys } of rows) for (const name of definition.keys) values.push(keys[name]);
+    const count = values.length;
+    for (const { args } of rows) for (const name of definition.args) values.push(String(args[name]));
+    try {
+      return await client.evalsha(sha, count, ...values);
+    } catch (error) {
       if (error instanceof Error && error.message.startsWith("NOSCRIPT"))
         return client.eval(lua, count, ...values);
       throw error;
-    });
-    return definition.reply(raw);
+    }
   };
 }
 

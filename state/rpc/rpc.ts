@@ -1,16 +1,11 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
-import { inboxOf } from "./rpc.keys.ts";
+import type { ReplyEnvelope, RequestEnvelope, RpcRequest } from "./envelope.ts";
+import { readInbox } from "./inbox.ts";
+import { inboxOf, repliesTo } from "./rpc.keys.ts";
 
-export type RpcMethod = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
-
-export interface RpcRequest {
-  readonly method: RpcMethod;
-  /** Resource path, `/legs/<id>`. */
-  readonly path: string;
-  readonly body: unknown;
-}
+export type { RpcMethod, RpcRequest } from "./envelope.ts";
 
 /** Answers a request. A thrown CrossbandError reaches the caller with its code and context. */
 export type RpcHandler = (request: RpcRequest) => Promise<unknown>;
@@ -23,6 +18,11 @@ export interface Rpc {
    *   the other side threw
    */
   call: (instance: string, request: RpcRequest, deadlineMs?: number) => Promise<unknown>;
+  /**
+   * Leaves a request in the inbox of another process, which takes it as soon as it reads, whatever becomes of this one.
+   * Resolves when it lies there before anything that is written to Redis from then on; nobody hears how it went.
+   */
+  tell: (instance: string, request: RpcRequest) => Promise<void>;
   /** Stops reading and rejects what is pending. */
   close: () => Promise<void>;
 }
@@ -33,34 +33,15 @@ interface Pending {
   timer: NodeJS.Timeout;
 }
 
-type Envelope =
-  | {
-      readonly kind: "request";
-      readonly id: string;
-      readonly from: string;
-      readonly expires: number;
-      readonly request: RpcRequest;
-    }
-  | { readonly kind: "reply"; readonly id: string; readonly ok: true; readonly value: unknown }
-  | {
-      readonly kind: "reply";
-      readonly id: string;
-      readonly ok: false;
-      readonly code: string;
-      readonly detail: string;
-      readonly context: Record<string, unknown>;
-    };
-
 const DEFAULT_DEADLINE_MS = 2_000;
 /** An inbox keeps at most about this many messages; a reader that far behind has lost its callers anyway. */
 const INBOX_LENGTH = 2_000;
-/** An inbox nobody writes to any more disappears, in s. */
-const INBOX_TTL_S = 3_600;
 
 /**
- * Requests and replies between processes, over one Redis stream a process.
+ * Requests and replies between processes. A request lies in a stream, so that a reader which connects again finds it; a
+ * reply is published, so that whoever waits for many asks Redis for none of them: one that is lost is one that came late.
  *
- * @param redis for writing
+ * @param redis for writing, and for hearing replies
  * @param reader a connection of its own, opened with `blocking: true`; closed by `close()`
  */
 export function startRpc(
@@ -71,28 +52,34 @@ export function startRpc(
   log: Logger,
 ): Rpc {
   const pending = new Map<string, Pending>();
+  const replies = repliesTo(instance);
   let asked = 0;
   let closed = false;
-  const isClosed = () => closed;
 
-  const send = async (to: string, envelope: Envelope): Promise<void> => {
-    const inbox = inboxOf(to);
-    await redis.xadd(inbox, "MAXLEN", "~", INBOX_LENGTH, "*", "m", JSON.stringify(envelope));
+  let subscription: Promise<unknown> | undefined;
+  /** Once only: a connection that is made again subscribes again by itself. */
+  const subscribe = (): Promise<unknown> =>
+    (subscription ??= redis.subscribe(replies).catch((error: unknown) => {
+      subscription = undefined;
+      throw error;
+    }));
+
+  const send = async (to: string, envelope: RequestEnvelope): Promise<void> => {
+    await redis.xadd(inboxOf(to), "MAXLEN", "~", INBOX_LENGTH, "*", "m", JSON.stringify(envelope));
   };
 
-  const answer = async (envelope: Extract<Envelope, { kind: "request" }>): Promise<void> => {
-    if (envelope.expires < Date.now()) {
-      log.warn({ path: envelope.request.path }, "rpc request expired unread");
+  const answer = async ({ request, reply }: RequestEnvelope): Promise<void> => {
+    if (reply && reply.expires < Date.now()) {
+      log.warn({ path: request.path }, "rpc request expired unread");
       return;
     }
-    const { id } = envelope;
-    const reply: Envelope = await Promise.try(handler, envelope.request).then(
-      (value): Envelope => ({ kind: "reply", id, ok: true, value: value ?? null }),
-      (error: unknown): Envelope => {
+    const id = reply?.id ?? "";
+    const envelope = await Promise.try(handler, request).then(
+      (value): ReplyEnvelope => ({ id, ok: true, value: value ?? null }),
+      (error: unknown): ReplyEnvelope => {
         const known = error instanceof CrossbandError;
-        if (!known) log.error({ error: String(error), path: envelope.request.path }, "rpc handler failed");
+        if (!known) log.error({ error: String(error), path: request.path }, "rpc handler failed");
         return {
-          kind: "reply",
           id,
           ok: false,
           code: known ? error.code : ErrorCode.RpcRefused,
@@ -101,10 +88,10 @@ export function startRpc(
         };
       },
     );
-    await send(envelope.from, reply);
+    if (reply) await redis.publish(repliesTo(reply.to), JSON.stringify(envelope));
   };
 
-  const settle = (envelope: Extract<Envelope, { kind: "reply" }>): void => {
+  const settle = (envelope: ReplyEnvelope): void => {
     const waiting = pending.get(envelope.id);
     if (!waiting) return;
     pending.delete(envelope.id);
@@ -119,41 +106,35 @@ export function startRpc(
       );
   };
 
-  const receive = (text: string): void => {
-    const envelope = JSON.parse(text) as Envelope;
-    if (envelope.kind === "reply") {
-      settle(envelope);
-      return;
+  const hear = (channel: string, text: string): void => {
+    if (channel !== replies) return;
+    try {
+      settle(JSON.parse(text) as ReplyEnvelope);
+    } catch (error) {
+      log.warn({ error: String(error) }, "rpc reply not understood");
     }
-    answer(envelope).catch((error: unknown) => {
-      log.warn({ error: String(error) }, "rpc reply not sent");
-    });
   };
+  redis.on("message", hear);
+  // A call subscribes, when Redis is not there yet.
+  subscribe().catch(() => undefined);
+  const stopReading = readInbox({
+    inbox: inboxOf(instance),
+    redis,
+    reader,
+    log,
+    receive(text) {
+      answer(JSON.parse(text) as RequestEnvelope).catch((error: unknown) => {
+        log.warn({ error: String(error) }, "rpc reply not sent");
+      });
+    },
+  });
 
-  const read = async (): Promise<void> => {
-    const inbox = inboxOf(instance);
-    let last = "0-0";
-    let expireAt = 0;
-    while (!closed) {
-      try {
-        if (Date.now() > expireAt) {
-          expireAt = Date.now() + (INBOX_TTL_S * 1_000) / 4;
-          await redis.expire(inbox, INBOX_TTL_S);
-        }
-        const reply = await reader.xread("COUNT", 64, "BLOCK", 60_000, "STREAMS", inbox, last);
-        for (const [id, fields] of reply?.[0]?.[1] ?? []) {
-          last = id;
-          receive(fields[1] ?? "{}");
-        }
-      } catch (error) {
-        // `close()` ends the blocked read by closing its connection.
-        if (isClosed()) return;
-        log.warn({ error: String(error) }, "rpc inbox read failed");
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
-    }
+  const ask = async (to: string, envelope: RequestEnvelope): Promise<void> => {
+    const subscribed = subscribe();
+    // One server subscribes before it takes the request, for they come over one connection; a cluster has many.
+    if (redis.isCluster) await subscribed;
+    await Promise.all([subscribed, send(to, envelope)]);
   };
-  void read();
 
   return {
     call(to, request, deadlineMs = DEFAULT_DEADLINE_MS) {
@@ -171,7 +152,7 @@ export function startRpc(
           );
         }, deadlineMs);
         pending.set(id, { resolve, reject, timer });
-        send(to, { kind: "request", id, from: instance, expires: Date.now() + deadlineMs, request }).catch(
+        ask(to, { request, reply: { to: instance, id, expires: Date.now() + deadlineMs } }).catch(
           (error: unknown) => {
             pending.delete(id);
             clearTimeout(timer);
@@ -187,6 +168,15 @@ export function startRpc(
         );
       });
     },
+    async tell(to, request) {
+      const sent = send(to, { request });
+      // What one server was sent over one connection it does in that order.
+      if (redis.isCluster) await sent;
+      else
+        sent.catch((error: unknown) => {
+          log.warn({ error: String(error), to, path: request.path }, "rpc request not left");
+        });
+    },
     close() {
       closed = true;
       for (const { reject, timer } of pending.values()) {
@@ -194,7 +184,9 @@ export function startRpc(
         reject(new CrossbandError(ErrorCode.RpcTimeout, "rpc is closed"));
       }
       pending.clear();
-      reader.disconnect();
+      stopReading();
+      redis.off("message", hear);
+      redis.unsubscribe(replies).catch(() => undefined);
       return Promise.resolve();
     },
   };

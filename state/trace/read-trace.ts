@@ -1,6 +1,6 @@
 import { bucketOfTag } from "#state/redis/bucket.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
-import { MAX_CALL_ID } from "./append-trace.ts";
+import { MAX_CALL_ID } from "./append-traces.ts";
 import { decodeChunk, type TraceEntry } from "./trace-entry.ts";
 import { traceKey, tracedKey, tracedKeys } from "./trace.keys.ts";
 

@@ -1,7 +1,10 @@
 import { Redis } from "ioredis";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
+import { silent } from "#common/log.ts";
 import { BUCKETS } from "#state/redis/bucket.ts";
-import { appendTraces, type TraceAppend, type TraceLimits } from "./append-trace.ts";
+import { connect } from "#state/redis/connection.ts";
+import { startCluster } from "#test/setup/start-cluster.ts";
+import { appendTraces, type TraceAppend, type TraceLimits } from "./append-traces.ts";
 import { readTrace, tracedCallsOf, tracedCallsWithCallId } from "./read-trace.ts";
 import type { TracedMessage } from "./trace-entry.ts";
 import { traceKey, tracedKey } from "./trace.keys.ts";
@@ -29,7 +32,7 @@ afterAll(async () => {
   await redis.quit();
 });
 
-describe("append-trace.lua", () => {
+describe("append-traces.lua", () => {
   it("gives back what two instances wrote, in the order of time", async () => {
     const mark = { type: "mark", atUs: 1_500, instance: "two", mark: "adopted", detail: "one" } as const;
     await appendTraces(redis, "one", [append({ entries: [message(), message({ atUs: 2_000, again: true, direction: "out" })] })], LIMITS); // prettier-ignore
@@ -80,6 +83,31 @@ describe("append-trace.lua", () => {
     ).resolves.toBe(0); // prettier-ignore
     for (const each of calls) expect((await readTrace(redis, each))?.entries.length).toBe(1);
   });
+
+  it("writes the others when one cannot be written, and says what is lost", async () => {
+    const calls = [newCall(), newCall(), newCall()];
+    await redis.set(traceKey(calls[1] ?? ""), "no list");
+    await expect(
+      appendTraces(redis, "one", calls.map((each) => append({ call: each })), LIMITS),
+    ).resolves.toBe(1); // prettier-ignore
+    for (const each of [calls[0], calls[2]])
+      expect((await readTrace(redis, each ?? ""))?.entries.length).toBe(1);
+  });
+
+  it("writes calls of many buckets in a cluster", async () => {
+    const cluster = await startCluster();
+    const connection = connect(cluster.url, { log: silent });
+    try {
+      const calls = [newCall(), newCall().replace("0h", "1h"), newCall()];
+      await expect(
+        appendTraces(connection, "one", calls.map((each) => append({ call: each })), LIMITS),
+      ).resolves.toBe(0); // prettier-ignore
+      for (const each of calls) expect((await readTrace(connection, each))?.entries.length).toBe(1);
+    } finally {
+      connection.disconnect();
+      await cluster.stop();
+    }
+  }, 20_000);
 });
 
 describe("traced calls", () => {

@@ -15,6 +15,7 @@ export const DOMAIN = "chaos.local";
 export const GROUP = "chaos-group";
 const START_LIMIT_MS = 20_000;
 const RTP_PORTS = 2_000;
+const MEDIA_HOLD_MS = 600;
 /** A killed instance comes back after this long at least and at most, in ms. */
 const BACK_MIN_MS = 200;
 const BACK_MAX_MS = 3_000;
@@ -41,6 +42,7 @@ export class Cluster {
   private readonly redisServer: ClusterRedis;
   private readonly environment: NodeJS.ProcessEnv;
   private closing = false;
+  private media: ChildProcess | undefined;
   private order: TapOrder = { cuts: [], watch: [] };
   private readonly pending = new Set<NodeJS.Timeout>();
   private readonly children = new Set<ChildProcess>();
@@ -82,7 +84,7 @@ export class Cluster {
     });
     try {
       await applyProvision(cluster.redis, parseProvision(provision));
-      await cluster.spawn(PROGRAM, ["media"], {});
+      cluster.media = await cluster.spawn(PROGRAM, ["media"], {});
       await Promise.all(instances.map((instance) => cluster.startInstance(instance)));
     } catch (error) {
       await cluster.stop();
@@ -99,6 +101,17 @@ export class Cluster {
   command(order: TapOrder): void {
     this.order = order;
     for (const { child } of this.up) child?.send(order);
+  }
+
+  /** The media process stands still until the returned function is called, or for a while: less than its lease. */
+  holdMedia(): () => void {
+    this.media?.kill("SIGSTOP");
+    const release = (): void => {
+      clearTimeout(timer);
+      this.media?.kill("SIGCONT");
+    };
+    const timer = setTimeout(release, MEDIA_HOLD_MS);
+    return release;
   }
 
   /** What one instance alone shall cut. */

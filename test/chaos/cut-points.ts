@@ -10,6 +10,8 @@ export interface Variant {
   /** The message that must meet the victim, so that the moment is its. */
   readonly steer: Pattern;
   readonly story: Script["story"];
+  /** The media tier takes its time: what it answers at once goes out with no 100 before it. */
+  readonly slowMedia?: true;
 }
 
 export interface CutPoint {
@@ -55,7 +57,7 @@ const calleeBye = request("callee", "BYE", 3);
 export const CUT_POINTS: readonly CutPoint[] = [
   { name: "invite", title: "after INVITE received", kind: "direct", variants: [cut("received", invite)] },
   { name: "invite", title: "after INVITE received", kind: "b2bua", variants: [cut("received", invite)] },
-  { name: "trying", title: "after 100", kind: "direct", variants: [cut("after-send", weTry, invite)] },
+  { name: "trying", title: "after 100", kind: "direct", variants: [{ ...cut("after-send", weTry, invite), slowMedia: true }] },
   { name: "trying", title: "after 100", kind: "b2bua", variants: [cut("after-send", weTry, invite)] },
   { name: "ringing", title: "after 180 relayed", kind: "b2bua", variants: [cut("after-send", weRing, calleeRings)] },
   {

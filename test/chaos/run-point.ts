@@ -40,6 +40,7 @@ export async function runBatch(
   const kill = (): void => {
     if (killedAtMs !== undefined) return;
     killedAtMs = cluster.kill(victim);
+    releaseMedia();
     cluster.sprayer.steers = [];
     cluster.command({ cuts: [], watch: calls.map(({ marker }) => marker) });
     killed.resolve(undefined);
@@ -66,6 +67,7 @@ export async function runBatch(
     cuts: calls.map(({ marker, callId }) => ({ marker, callId, moment: variant.moment })),
     watch: [],
   });
+  const releaseMedia = variant.slowMedia ? cluster.holdMedia() : () => undefined;
   const outcomes = await Promise.all(
     calls.map(async ({ slot, callId }, i) => {
       await delay(i * APART_MS);

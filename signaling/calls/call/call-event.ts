@@ -130,6 +130,8 @@ export type CallEvent = At &
         readonly leg: LegId;
         readonly revision: number;
         readonly description: LegAnswer["description"];
+        /** The media process that took it. */
+        readonly by?: string;
       }
     | { readonly type: "refused"; readonly leg: LegId; readonly revision: number; readonly refusal: Refusal }
     | { readonly type: "closed"; readonly leg: LegId }

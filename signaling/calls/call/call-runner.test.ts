@@ -34,9 +34,13 @@ const invite = {
   policy,
   atMs: 1,
 } as const;
-const answer: MediaOutcome = { outcome: "done", answer: { description: { type: "answer", sdp: "a" } } };
+const answer: MediaOutcome = {
+  outcome: "done",
+  answer: { description: { type: "answer", sdp: "a" } },
+  by: "media-1",
+};
 
-function runnerOn(step: FakeStep, outcome: MediaOutcome) {
+function runnerOn(step: FakeStep, outcome: MediaOutcome | Promise<MediaOutcome>) {
   const asked: string[] = [];
   const begun: Promise<void>[] = [];
   const failures: Error[] = [];
@@ -44,7 +48,10 @@ function runnerOn(step: FakeStep, outcome: MediaOutcome) {
   const runner = createCallRunner({
     clock: { now: () => 2 }, log: silent, metrics: createCallMetrics(registry), unbind: () => Promise.resolve(),
     trunks: { claim: () => Promise.resolve("claimed"), release: () => undefined, avoid: () => undefined },
-    media: { run(request: MediaRequest) { asked.push(request.op); return Promise.resolve(outcome); } },
+    media: {
+      run(request: MediaRequest) { asked.push(request.op); return Promise.resolve(outcome); },
+      dismiss(which, from) { asked.push(`dismiss ${which} from ${from}`); return Promise.resolve(); },
+    },
     port: { begin(_call: string, work: (step: Step) => Promise<void>) { const failure = failures.shift(); if (failure) return Promise.reject(failure); const done = work(step); begun.push(done); return done; } },
   }); // prettier-ignore
   return { runner, asked, begun, registry, failures };
@@ -55,13 +62,52 @@ describe("call runner", () => {
   it("asks the media tier only after the commit, and brings its answer back to the record that stands then", async () => {
     const step = fakeStep(call);
     const { runner, asked } = runnerOn(step, answer);
-    runner.start(step, startGroupCall(call, invite));
+    await runner.start(step, startGroupCall(call, invite));
     expect(asked).toEqual([]);
     step.commit();
     await settle();
     expect(asked).toEqual(["put"]);
     expect(step.record).toMatchObject({ name: "joined" });
     expect(step.commands).toMatchObject([{ type: "reply", txn: "invite", status: 200, body: "a" }]);
+  });
+
+  it("asks the media tier first for a caller who repeats himself, and answers him in the first step", async () => {
+    const step = fakeStep(call);
+    const { runner, asked, begun, registry } = runnerOn(step, answer);
+    await runner.start(step, startGroupCall(call, invite), true);
+    expect(asked).toEqual(["put"]);
+    expect(step.record).toMatchObject({ name: "joined", media: { at: "media-1" } });
+    expect(step.commands).toMatchObject([{ type: "reply", txn: "invite", status: 200, body: "a" }]);
+    step.commit();
+    await settle();
+    expect([asked, begun]).toEqual([["put"], []]);
+    for (const what of ["started", "answered"])
+      expect(await registry.metrics()).toMatch(new RegExp(`kind="group",event="${what}"\\} 1`));
+  });
+
+  it("refuses a caller who repeats himself in the first step when the media tier does", async () => {
+    const step = fakeStep(call);
+    const { runner } = runnerOn(step, { outcome: "refused", refusal: { status: 488 } });
+    await runner.start(step, startGroupCall(call, invite), true);
+    expect(step.commands).toMatchObject([{ type: "reply", txn: "invite", status: 488 }]);
+    expect(step.details).toMatchObject([{ cause: "media-refused", status: 488 }]);
+  });
+
+  it("lets a caller who repeats himself not wait for a media tier that takes its time", async () => {
+    vi.useFakeTimers();
+    const step = fakeStep(call);
+    const held = Promise.withResolvers<MediaOutcome>();
+    const { runner, asked } = runnerOn(step, held.promise);
+    const started = runner.start(step, startGroupCall(call, invite), true);
+    await vi.advanceTimersByTimeAsync(101);
+    await started;
+    expect([step.commands, step.record]).toMatchObject([[], { name: "joining" }]);
+    step.commit();
+    held.resolve(answer);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toEqual(["put"]);
+    expect(step.record).toMatchObject({ name: "joined" });
+    vi.useRealTimers();
   });
 
   it("keeps what the media tier said while Redis is away", async () => {
@@ -72,7 +118,7 @@ describe("call runner", () => {
       new CrossbandError(ErrorCode.StateUnavailable, "away"),
       new CrossbandError(ErrorCode.StateUnavailable, "away"),
     );
-    runner.start(step, startGroupCall(call, invite));
+    await runner.start(step, startGroupCall(call, invite));
     step.commit();
     await vi.advanceTimersByTimeAsync(1_500);
     expect(step.record).toMatchObject({ name: "joining" });
@@ -84,7 +130,7 @@ describe("call runner", () => {
   it("tells the caller 503 with Retry-After when no media process answers, and counts it", async () => {
     const step = fakeStep(call);
     const { runner, registry } = runnerOn(step, { outcome: "unreachable" });
-    runner.start(step, startGroupCall(call, invite));
+    await runner.start(step, startGroupCall(call, invite));
     step.commit();
     await settle();
     expect(step.commands).toMatchObject([{ status: 503, headers: [["Retry-After", "5"]] }]);

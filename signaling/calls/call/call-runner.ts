@@ -1,8 +1,7 @@
 import type { Clock } from "#common/clock.ts";
-import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import type { Step as Decision } from "#common/machine.ts";
-import { NO_MEDIA, type MediaClient, type MediaOutcome } from "#signaling/calls/media/media-client.ts";
+import type { MediaClient } from "#signaling/calls/media/media-client.ts";
 import { stepMessageRelay, type MessageRelay } from "#signaling/calls/message/message-relay.machine.ts";
 import type { CallWatch } from "#signaling/calls/subscription/call-watch.ts";
 import type { CallMetrics } from "#signaling/calls/metrics.ts";
@@ -10,7 +9,8 @@ import type { CallId, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
 import { startDial, stepBridgedCall, repeatBridgedCall } from "./bridged-call.machine.ts";
 import type { BridgedCall } from "./bridged-call.ts";
 import type { CallEvent, EventOf, Told } from "./call-event.ts";
-import { sip, type Effect, type MediaRequest } from "./effect.ts";
+import { createMediaQuestions } from "./ask-media.ts";
+import { sip, type Effect } from "./effect.ts";
 import { repeatGroupCall, stepGroupCall, type GroupCall } from "./group-call.machine.ts";
 import { repeatReferral, stepReferral, takingRefused } from "./referral.ts";
 import { stepUserCall } from "./user-call.machine.ts";
@@ -41,8 +41,13 @@ export interface CallTrunks {
 }
 
 export interface CallRunner {
-  /** Adopts the first step of a call. */
-  start(step: Step, decision: Decision<AnyCall, Effect>): void;
+  /**
+   * Adopts the first step of a call.
+   *
+   * @param repeated the caller says again what is not answered, so that a death before the commit loses nothing. The media
+   *   tier is then asked first: what it answers at once needs no step and no 100 of its own
+   */
+  start(step: Step, decision: Decision<AnyCall, Effect>, repeated?: boolean): Promise<void>;
   /** Takes an event to the call's machine. */
   advance(step: Step, event: CallEvent): Promise<void>;
   /** Does again what a dead process may not have done. */
@@ -59,9 +64,8 @@ export const trunkOf = (call: AnyCall | undefined): string | undefined =>
   call === undefined || call.kind === "message" || call.name === "ended" || call.name === "gone"
     ? undefined
     : call.trunk;
-/** How often, and how far apart in ms, an answer of the media tier is tried to be stored: about as long as a caller waits. */
-const TAKE_IN_TRIES = 30;
-const TAKE_IN_AGAIN_MS = 1_000;
+/** How long a first step waits for the media tier, in ms: a call that is not answered within 200 is owed a 100 (RFC 3261 §17.2.1). */
+const MEDIA_PATIENCE_MS = 100;
 
 const STANDING: ReadonlySet<AnyCall["name"]> = new Set(["joined", "talking"]);
 
@@ -129,8 +133,11 @@ export function createCallRunner({
       }
       case "media":
         step.after(() => {
-          ask(callId, effect.request);
+          questions.bring(callId, questions.ask(callId, effect.request));
         });
+        return;
+      case "dismiss":
+        step.ahead(() => media.dismiss(effect.leg, effect.from));
         return;
       case "claim":
         step.after(() => {
@@ -191,44 +198,25 @@ export function createCallRunner({
     });
   };
 
-  /** Asks the media tier and brings what it says back to the call, on whatever record it has then. */
-  const ask = (callId: CallId, request: MediaRequest): void => {
-    const told = async () => {
-      const outcome = await media.run(request);
-      if (outcome.outcome !== "done") {
-        const status = outcome.outcome === "refused" ? outcome.refusal.status : NO_MEDIA.status;
-        metrics.mediaError(status);
-        log.warn(
-          { callId, leg: request.leg, op: request.op, outcome: outcome.outcome, status },
-          "media request failed",
-        );
-      }
-      const event = mediaEvent(request, outcome, clock.now());
-      if (event) await takeIn(callId, event);
-    };
-    told().catch((error: unknown) => {
-      // The timer `media`, or the instance that adopts the call, asks again.
-      log.error({ callId, leg: request.leg, error: String(error) }, "media answer not taken in");
-    });
-  };
-
-  /** What the media tier said is said once: while Redis is away it is kept. */
-  const takeIn = async (callId: CallId, event: CallEvent): Promise<void> => {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await port.begin(callId, (step) => runner.advance(step, event));
-        return;
-      } catch (error) {
-        const away = error instanceof CrossbandError && error.code === ErrorCode.StateUnavailable;
-        if (!away || attempt === TAKE_IN_TRIES) throw error;
-        await new Promise((again) => setTimeout(again, TAKE_IN_AGAIN_MS));
-      }
-    }
-  };
-
+  const questions = createMediaQuestions({
+    clock, log, metrics, media,
+    take: (callId, event) => port.begin(callId, (step) => runner.advance(step, event)),
+  }); // prettier-ignore
   const runner: CallRunner = {
-    start: (step, decision) => {
-      adopt(step, decision);
+    async start(step, { state, effects }, repeated = false) {
+      const [put, ...further] = repeated ? effects.filter((effect) => effect.do === "media") : [];
+      if (!put || further.length > 0) {
+        adopt(step, { state, effects });
+        return;
+      }
+      const answer = questions.ask(step.callId, put.request);
+      const early = await within(MEDIA_PATIENCE_MS, answer);
+      adopt(step, { state, effects: effects.filter((effect) => effect !== put) });
+      if (early) await runner.advance(step, early);
+      else
+        step.after(() => {
+          questions.bring(step.callId, answer);
+        });
     },
     async advance(step, event) {
       const call = await step.load<AnyCall>();
@@ -245,6 +233,16 @@ export function createCallRunner({
     },
   };
   return runner;
+}
+
+/** What a promise resolves with, if it does so in time. */
+function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms, undefined);
+    promise.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+    });
+  });
 }
 
 /** A call that still rings gives its caller's offer along when somebody else picks up. */
@@ -291,28 +289,4 @@ export function withoutCall(event: CallEvent, callId = ""): Effect[] {
   return late
     ? [sip({ type: "ack", leg: event.leg }), sip({ type: "in-dialog", leg: event.leg, method: "BYE" })]
     : [];
-}
-
-/** What a media answer is to the call; a digit's is nothing to it. */
-function mediaEvent(request: MediaRequest, outcome: MediaOutcome, atMs: number): CallEvent | undefined {
-  const { leg } = request;
-  switch (request.op) {
-    case "put": {
-      const { revision } = request.body;
-      if (outcome.outcome === "done")
-        return { type: "described", leg, revision, description: outcome.answer.description, atMs };
-      return {
-        type: "refused",
-        leg,
-        revision,
-        refusal: outcome.outcome === "refused" ? outcome.refusal : NO_MEDIA,
-        atMs,
-      };
-    }
-    case "delete":
-      // Unreachable: the timer asks again until its tries are used up.
-      return outcome.outcome === "unreachable" ? undefined : { type: "closed", leg, atMs };
-    case "digit":
-      return undefined;
-  }
 }

@@ -3,11 +3,16 @@ import type { CallId, LegId, SipCommand } from "#signaling/sip-port/sip-port.ts"
 import type { DialPlan } from "./bridged-call.ts";
 import type { Told } from "./call-event.ts";
 
-/** What a call machine wants done, in order. SIP, detail and timer are part of the step's commit; the rest runs after it. */
+/** What a call machine wants done, in order. SIP, detail and timer are part of the step's commit; the rest runs after it, but for `dismiss`. */
 export type Effect =
   | { readonly do: "sip"; readonly command: SipCommand }
   /** Its outcome comes back as `described`, `refused` or `closed`. Idempotent by leg and revision. */
   | { readonly do: "media"; readonly request: MediaRequest }
+  /**
+   * Who speaks over this leg has hung up: the media process that has it is told before the step is committed, so that nobody
+   * needs to look again whether it was.
+   */
+  | { readonly do: "dismiss"; readonly leg: LegId; readonly from: string }
   | { readonly do: "timer"; readonly timer: CallTimer; readonly atMs: number | undefined }
   | { readonly do: "detail"; readonly detail: CallDetail }
   /** Asks whether the trunk has room for the call; comes back as `claimed`. Idempotent. */

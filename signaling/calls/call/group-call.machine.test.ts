@@ -42,6 +42,7 @@ const described = (revision: number, type: "answer" | "offer" | "nothing" = "ans
   leg,
   revision,
   description: type === "nothing" ? undefined : { type, sdp: "s" },
+  by: "media-1",
   atMs: 2_000,
 });
 const ack = (sdp?: string): CallEvent => ({ type: "ack", leg, sdp, atMs });
@@ -83,7 +84,10 @@ const talking = after(joined, ack());
 const offering = after(start(undefined).state, described(1, "offer"));
 const settling = after(offering, ack("a"));
 const changing = after(talking, offer());
-const over = after(talking, bye);
+const over = after(talking, ended);
+const hungUp = after(talking, bye);
+const { at: _at, ...nowhere } = talking.media;
+const unplaced = { ...talking, media: nowhere };
 
 describe("a call into a talk group", () => {
   it("asks the media tier at once, with the caller's offer or for one", () => {
@@ -110,7 +114,8 @@ describe("a call into a talk group", () => {
     ["talking --UPDATE without offer--> talking (RFC 4028)", talking, { ...offer("", "UPDATE"), sdp: undefined } as CallEvent, "joined", ["200 to change"]],
     ["talking --INFO with a key--> talking", talking, info("*"), "joined", ["200 to info", "digit 0"]],
     ["talking --INFO with something else--> 415", talking, info(), "joined", ["415 to info"]],
-    ["talking --BYE--> ended", talking, bye, "ended", ["200 to bye", "record caller-hung-up 200 1000", "arm media", "DELETE 0"]],
+    ["talking --BYE--> gone, its media leg first", talking, bye, "gone", ["200 to bye", "record caller-hung-up 200 1000", "dismiss 0 from media-1"]],
+    ["talking, of a record that does not say where --BYE--> ended", unplaced, bye, "ended", ["200 to bye", "record caller-hung-up 200 1000", "arm media", "DELETE 0"]],
     ["talking --leg lost--> ended", talking, ended, "ended", ["BYE 0", "record media-lost 200 1000", "arm media", "DELETE 0"]],
     ["changing --answer--> talking", changing, described(2), "joined", ["200+sdp to change"]],
     ["changing --refused--> talking, as before (RFC 3261 §14.2)", changing, refused(2), "joined", ["488 to change"]],
@@ -135,12 +140,12 @@ describe("a call into a talk group", () => {
   });
 
   it("repeats, for a survivor, exactly what the state waits for", () => {
-    const states = { joining, joined, talking, settling, changing, over, gone: after(over, closed) };
+    const states = { joining, joined, talking, settling, changing, over, hungUp, gone: after(over, closed) };
     const repeated = Object.fromEntries(
       Object.entries(states).map(([name, state]) => [name, describeEffects(repeatGroupCall(state))]),
     );
     expect(repeated).toEqual({
-      joining: ["PUT 0 r1 offer"], joined: [], talking: [], settling: ["PUT 0 r2 answer"], changing: ["PUT 0 r2 offer"], over: ["DELETE 0"], gone: [],
+      joining: ["PUT 0 r1 offer"], joined: [], talking: [], settling: ["PUT 0 r2 answer"], changing: ["PUT 0 r2 offer"], over: ["DELETE 0"], hungUp: [], gone: [],
     }); // prettier-ignore
   });
 

@@ -82,9 +82,8 @@ interface Ending {
   readonly status?: number;
 }
 
-/** Records the call once, and has its media leg removed. */
-function end(state: Live, { atMs, cause, before = [], status = 200 }: Ending): Step<GroupCall, Effect> {
-  const { kind, call, policy, media, startMs } = state;
+function detailOf(state: Live, { atMs, cause, status = 200 }: Omit<Ending, "before">): Effect {
+  const { kind, call, policy, media, startMs, trunk } = state;
   const answerMs = state.name === "joined" ? state.answerMs : 0;
   const detail: CallDetail = {
     call,
@@ -98,22 +97,43 @@ function end(state: Live, { atMs, cause, before = [], status = 200 }: Ending): S
     cause,
     status,
     legs: answerMs === 0 ? "" : media.leg,
-    ...(state.trunk !== undefined && { trunk: state.trunk }),
+    ...(trunk !== undefined && { trunk }),
   };
+  return { do: "detail", detail };
+}
+
+/** Records the call once, and has its media leg removed. */
+function end(state: Live, ending: Ending): Step<GroupCall, Effect> {
+  const { kind, call, policy, media, startMs } = state;
+  const { atMs, before = [] } = ending;
   // A request that waits for the media tier will not be answered by it any more (RFC 3261 §15.1.2).
   const owed = state.name === "joined" ? owedTxn(media) : undefined;
   return to(
     { kind, name: "ended", call, policy, media: atRest(media), startMs, tries: 1 },
     ...before,
     ...(owed === undefined ? [] : [sip({ type: "reply", txn: owed, status: 487 })]),
-    { do: "detail", detail },
+    detailOf(state, ending),
     { do: "timer", timer: "media", atMs: atMs + MEDIA_RETRY_MS },
     { do: "media", request: { op: "delete", leg: media.leg, group: policy.id } },
   );
 }
 
-const hangUp = (state: Live, { txn, atMs }: Extract<CallEvent, { type: "bye" }>): Step<GroupCall, Effect> =>
-  end(state, { atMs, cause: "caller-hung-up", before: [sip({ type: "reply", txn, status: 200 })] });
+/**
+ * Who sends BYE has left, whatever becomes of this step (RFC 3261 §15.1.1): the media leg goes first, and the call is over
+ * with this step. What the media tier has under way it is asked to end in order.
+ */
+function hangUp(state: Joined, { txn, atMs }: Extract<CallEvent, { type: "bye" }>): Step<GroupCall, Effect> {
+  const { kind, call, policy, media, startMs } = state;
+  const answered = sip({ type: "reply", txn, status: 200 });
+  const ending: Ending = { atMs, cause: "caller-hung-up", before: [answered] };
+  if (media.at === undefined || media.pending) return end(state, ending);
+  return to(
+    { kind, name: "gone", call, policy, media: atRest(media), startMs },
+    answered,
+    detailOf(state, ending),
+    { do: "dismiss", leg: media.leg, from: media.at },
+  );
+}
 
 /** Nothing that we say before the answer can be changed by an offer. */
 const acknowledged = (

@@ -10,6 +10,8 @@ export interface MediaLeg {
   readonly webrtc: boolean;
   /** Grows with each request to the media tier. */
   readonly revision: number;
+  /** The media process that has it. */
+  readonly at?: string;
   /** A description is with the media tier; `txn` is answered by what comes back. */
   readonly pending?: {
     readonly description: Description;
@@ -60,9 +62,10 @@ export function onOffer(leg: MediaLeg, policy: GroupPolicy, { method, txn, sdp }
 }
 
 /** The media tier's description goes out in the 200 that is owed. */
-export function onDescribed(leg: MediaLeg, { revision, description }: EventOf<"described">): LegStep {
-  const { pending, ...idle } = leg;
+export function onDescribed(leg: MediaLeg, { revision, description, by }: EventOf<"described">): LegStep {
+  const { pending, ...known } = leg;
   if (!pending || revision !== leg.revision) return same(leg);
+  const idle = by === undefined ? known : { ...known, at: by };
   if (pending.txn === undefined) return same(idle);
   return answerWith(idle, pending.txn, pending.method ?? "INVITE", description);
 }
@@ -104,11 +107,12 @@ export function onCancel(leg: MediaLeg, txn: TxnId): LegStep {
 }
 
 /** The leg with nothing under way. */
-export const atRest = ({ leg, member, webrtc, revision }: MediaLeg): MediaLeg => ({
+export const atRest = ({ leg, member, webrtc, revision, at }: MediaLeg): MediaLeg => ({
   leg,
   member,
   webrtc,
   revision,
+  ...(at !== undefined && { at }),
 });
 
 /** The request that waits for an answer which only the media tier can give. */

@@ -44,6 +44,7 @@ export async function runStep(
     const draft = createDraft(callId, before);
     await work(draft.step, before);
     if (!draft.changed()) return { ...draft, record: before };
+    await Promise.all(draft.ahead.map((effect) => effect()));
     const after = draft.record(worker);
     const next: StoredCall | undefined = after && { revision: revision(), body: JSON.stringify(after) };
     const result = await commitStep(redis, {
@@ -71,6 +72,7 @@ function dueOf({ timers }: ControlRecord): number {
 
 function createDraft(callId: CallId, before: ControlRecord | undefined) {
   const commands: SipCommand[] = [];
+  const ahead: (() => Promise<void>)[] = [];
   const effects: (() => void)[] = [];
   const details: string[] = [];
   let state = before?.state;
@@ -98,6 +100,9 @@ function createDraft(callId: CallId, before: ControlRecord | undefined) {
       timers = Object.fromEntries(atMs === undefined ? others : [...others, [name, Math.ceil(atMs)]]);
       touched = true;
     },
+    ahead(effect) {
+      ahead.push(effect);
+    },
     after(effect) {
       effects.push(effect);
     },
@@ -105,6 +110,7 @@ function createDraft(callId: CallId, before: ControlRecord | undefined) {
   return {
     step,
     commands,
+    ahead,
     effects,
     details,
     changed: () => touched || details.length > 0,

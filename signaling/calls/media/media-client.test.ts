@@ -12,6 +12,10 @@ type Answer = (instance: string, request: RpcRequest) => Promise<unknown>;
 function start(answer: Answer, places: (string | undefined)[] = ["m1"]) {
   const calls: string[] = [];
   const rpc = {
+    tell(instance: string, request: RpcRequest) {
+      calls.push(`tell ${instance} ${request.method} ${request.path}`);
+      return Promise.resolve();
+    },
     call(instance: string, request: RpcRequest) {
       calls.push(`${instance} ${request.method} ${request.path}`);
       return answer(instance, request);
@@ -41,7 +45,7 @@ describe("media client", () => {
           : Promise.resolve({}),
       ["m1", "m2"],
     );
-    expect(await media.run(remove("a.0"))).toEqual({ outcome: "done", answer: {} });
+    expect(await media.run(remove("a.0"))).toEqual({ outcome: "done", answer: {}, by: "m2" });
     expect(calls).toEqual(["m1 DELETE /legs/a.0", "m2 DELETE /legs/a.0"]);
   });
 
@@ -49,6 +53,12 @@ describe("media client", () => {
     const { calls, media } = start(() => Promise.reject(refused("SDP_INVALID")));
     expect(await media.run(remove("a.0"))).toMatchObject({ outcome: "refused" });
     expect(calls).toHaveLength(1);
+  });
+
+  it("tells the process that has a leg to remove it, and waits for no answer", async () => {
+    const { calls, media } = start(() => new Promise(() => undefined));
+    await media.dismiss("a.0", "m7");
+    expect(calls).toEqual(["tell m7 DELETE /legs/a.0"]);
   });
 
   it("says unreachable after two tries, and when no instance is alive", async () => {

@@ -10,7 +10,7 @@ const DEADLINE_MS = 2_000;
 const RETRY_AFTER_S = 5;
 
 export type MediaOutcome =
-  | { readonly outcome: "done"; readonly answer: LegAnswer }
+  | { readonly outcome: "done"; readonly answer: LegAnswer; readonly by: string }
   | { readonly outcome: "refused"; readonly refusal: Refusal }
   /** No media process could be asked. */
   | { readonly outcome: "unreachable" };
@@ -18,12 +18,18 @@ export type MediaOutcome =
 export interface MediaClient {
   /** Never rejects. Requests of one leg are sent in order, each after the answer of the one before. */
   run(request: MediaRequest): Promise<MediaOutcome>;
+  /** Has a media process remove a leg. Resolves when it will be, whatever becomes of this process (see `Rpc.tell`). */
+  dismiss(leg: string, from: string): Promise<void>;
 }
 
 /** Names the media instance that has a group, or takes it now; undefined when there is none alive. `again`: it did not answer. */
 export type PlaceGroup = (group: string, again?: boolean) => Promise<string | undefined>;
 
-export function createMediaClient(rpc: Pick<Rpc, "call">, place: PlaceGroup, log: Logger): MediaClient {
+export function createMediaClient(
+  rpc: Pick<Rpc, "call" | "tell">,
+  place: PlaceGroup,
+  log: Logger,
+): MediaClient {
   const queues = new Map<string, Promise<MediaOutcome>>();
 
   const attempt = async (request: MediaRequest, again = false): Promise<MediaOutcome> => {
@@ -31,7 +37,8 @@ export function createMediaClient(rpc: Pick<Rpc, "call">, place: PlaceGroup, log
     const instance = await place(group, again);
     if (instance === undefined) return { outcome: "unreachable" };
     try {
-      return { outcome: "done", answer: (await rpc.call(instance, wire, DEADLINE_MS)) ?? {} };
+      const answer = (await rpc.call(instance, wire, DEADLINE_MS)) ?? {};
+      return { outcome: "done", answer, by: instance };
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal) return { outcome: "refused", refusal };
@@ -56,6 +63,7 @@ export function createMediaClient(rpc: Pick<Rpc, "call">, place: PlaceGroup, log
       });
       return turn;
     },
+    dismiss: (leg, from) => rpc.tell(from, { method: "DELETE", path: `/legs/${leg}`, body: null }),
   };
 }
 

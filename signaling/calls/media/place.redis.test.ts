@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeEach, expect, it } from "vitest";
 import { silent } from "#common/log.ts";
 import { announceInstance, withdrawInstance, type InstanceCard } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
+import { placementKey } from "#state/talk-group/talk-group.keys.ts";
 import { createPlacement } from "./place.ts";
 
 const redis = connect(process.env["REDIS_URL"] ?? "", { log: silent });
@@ -15,10 +16,12 @@ const mediaCard = (load: number): InstanceCard => ({
   draining: false,
 });
 let [first, second] = [mediaCard(-2), mediaCard(-1)];
+let group = "";
 
 beforeEach(async () => {
+  group = `group-${randomUUID()}`;
   [first, second] = [mediaCard(-2), mediaCard(-1)];
-  for (const card of [first, second]) await announceInstance(redis, card);
+  for (const card of [second, first]) await announceInstance(redis, card);
 });
 afterEach(async () => {
   for (const card of [first, second]) await withdrawInstance(redis, card);
@@ -27,21 +30,56 @@ afterAll(() => {
   redis.disconnect();
 });
 
-it("finds a group where it is, again as long as the list of the living is remembered", async () => {
-  let nowMs = 0;
-  const place = createPlacement(redis, { now: () => nowMs });
-  expect(await place("fire-1")).toBe(first.instance);
+/** A renewal of a lease over the connection brings the list of the living. */
+const renew = () => announceInstance(redis, second);
+const moveTo = (instance: string) => redis.set(placementKey(group), JSON.stringify({ instance, epoch: 9 }));
+
+it("finds a group where it was while its instance lives, without asking for it again", async () => {
+  const place = createPlacement(redis, { now: () => 0 });
+  expect(await place(group)).toBe(first.instance);
+  await redis.del(placementKey(group));
+  expect(await place(group)).toBe(first.instance);
+  expect(await redis.exists(placementKey(group))).toBe(0);
+});
+
+it("finds another instance for a group once the one that it was on is not among the living", async () => {
+  const place = createPlacement(redis, { now: () => 0 });
+  expect(await place(group)).toBe(first.instance);
   await withdrawInstance(redis, first);
-  expect(await place("fire-1")).toBe(first.instance);
-  nowMs += 1_000;
-  expect(await place("fire-1")).toBe(second.instance);
+  expect(await place(group)).toBe(first.instance);
+  await renew();
+  expect(await place(group)).toBe(second.instance);
 });
 
 it("asks anew for a group whose instance did not answer", async () => {
   const [one, other] = [createPlacement(redis, { now: () => 0 }), createPlacement(redis, { now: () => 0 })];
-  expect(await one("fire-2")).toBe(first.instance);
+  expect(await one(group)).toBe(first.instance);
   await withdrawInstance(redis, first);
-  expect(await other("fire-2")).toBe(second.instance);
-  expect(await one("fire-2")).toBe(first.instance);
-  expect(await one("fire-2", true)).toBe(second.instance);
+  expect(await other(group, true)).toBe(second.instance);
+  expect(await one(group)).toBe(first.instance);
+  expect(await one(group, true)).toBe(second.instance);
+});
+
+it("asks anew after a minute, long before Redis forgets a place that nobody asks for", async () => {
+  let nowMs = 0;
+  const place = createPlacement(redis, { now: () => nowMs });
+  await place(group);
+  await moveTo(second.instance);
+  nowMs = 59_000;
+  expect(await place(group)).toBe(first.instance);
+  nowMs = 61_000;
+  expect(await place(group)).toBe(second.instance);
+});
+
+it("asks anew after the connection to Redis was lost, for what was written last may be lost too", async () => {
+  const own = connect(process.env["REDIS_URL"] ?? "", { log: silent });
+  const place = createPlacement(own, { now: () => 0 });
+  expect(await place(group)).toBe(first.instance);
+  await moveTo(second.instance);
+  expect(await place(group)).toBe(first.instance);
+  const ready = new Promise((resolve) => own.once("ready", resolve));
+  own.disconnect(true);
+  await ready;
+  expect(await place(group)).toBe(second.instance);
+  own.disconnect();
 });

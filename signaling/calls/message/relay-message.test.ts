@@ -42,7 +42,7 @@ function textOf(body: string): Extract<SipEvent, { type: "request" }> {
 async function relay(body: string, target: Target, members: number) {
   const step = fakeStep();
   const send = createMessageRelay({
-    runner: { start: () => undefined },
+    runner: { start: () => Promise.resolve() },
     metrics: createCallMetrics(new Registry()),
     bindings: (user) => Promise.resolve([binding(user)]),
     membersOf: () =>

@@ -67,7 +67,7 @@ export function createMessageRelay({
         done("not-registered", 480);
         return;
       }
-      runner.start(step, startMessageRelay(step.callId, txn, destinations, text(target.user)));
+      await runner.start(step, startMessageRelay(step.callId, txn, destinations, text(target.user)));
       done("relayed");
       return;
     }

@@ -23,6 +23,8 @@ function describeEffect(effect: Effect): string {
         return `PUT ${leg} r${request.body.revision} ${request.body.description.type}`;
       return request.op === "delete" ? `DELETE ${leg}` : `digit ${leg}`;
     }
+    case "dismiss":
+      return `dismiss ${legNumber(effect.leg)} from ${effect.from}`;
     case "timer":
       return `${effect.atMs === undefined ? "disarm" : "arm"} ${effect.timer}`;
     case "detail":

@@ -2,12 +2,16 @@ import { afterEach, beforeEach } from "vitest";
 import { silent } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
+import type { RequestEnvelope } from "#state/rpc/envelope.ts";
+import { inboxOf } from "#state/rpc/rpc.keys.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { freeSipPort } from "#test/setup/free-ports.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
 import { startScriptedMedia, type ScriptedMedia } from "./scripted-media.ts";
 import { TEST_PROVISION } from "./start-calls.ts";
 import { startSignalingProcess, type SignalingProcess } from "./start-processes.ts";
+
+const MEDIA_LIMIT_MS = 10_000;
 
 /** Two signaling processes on one SIP port, one of which a test kills; fresh ones for each test. */
 export interface ProcessPair {
@@ -17,19 +21,24 @@ export interface ProcessPair {
   registered(user: "alice" | "bob" | "carol"): Promise<Phone>;
   /** Kills the process that last worked on the one record that matches. */
   killWorkerOf(pattern: RegExp): Promise<void>;
+  /** Kills the process of this instance. */
+  kill(instance: string): Promise<void>;
+  /** Resolves as soon as a process asks the media tier for something from now on. */
+  nextMediaRequest(): Promise<{ readonly from: string; readonly leg: string }>;
 }
 
 /** Starts a pair before each test of the file and ends it afterwards, with its phones. */
 export function useProcessPair(): ProcessPair {
   const pair = {} as { redis: RedisConnection; media: ScriptedMedia; processes: SignalingProcess[] };
   const phones: Phone[] = [];
-  let sipPort = 0;
+  let [redisUrl, sipPort] = ["", 0];
   let stopRedis = (): Promise<void> => Promise.resolve();
 
   beforeEach(async () => {
     const server = await startRedis();
     stopRedis = () => server.stop();
-    pair.redis = connect(server.url, { log: silent });
+    redisUrl = server.url;
+    pair.redis = connect(redisUrl, { log: silent });
     await applyProvision(pair.redis, parseProvision(TEST_PROVISION));
     pair.media = await startScriptedMedia(server.url);
     sipPort = await freeSipPort();
@@ -45,6 +54,12 @@ export function useProcessPair(): ProcessPair {
     await stopRedis();
   });
 
+  const kill = async (instance: string): Promise<void> => {
+    const victim = pair.processes.find(({ name }) => instance.startsWith(`${name}-`));
+    if (!victim) throw new Error("nobody works on it");
+    await victim.kill();
+  };
+
   return Object.assign(pair, {
     async registered(user: "alice" | "bob" | "carol") {
       const server = `127.0.0.1:${sipPort}`;
@@ -57,13 +72,19 @@ export function useProcessPair(): ProcessPair {
       for (const key of await pair.redis.keys("*:call:*")) {
         const text = (await pair.redis.get(key)) ?? "";
         if (!pattern.test(text)) continue;
-        const worker = /"worker":"(one|two)-/.exec(text)?.[1];
-        const victim = pair.processes.find(({ name }) => name === worker);
-        if (!victim) throw new Error("nobody works on it");
-        await victim.kill();
+        await kill(/"worker":"([^"]+)"/.exec(text)?.[1] ?? "");
         return;
       }
       throw new Error("no such record");
+    },
+    kill,
+    async nextMediaRequest() {
+      const reader = connect(redisUrl, { log: silent, blocking: true });
+      const inbox = inboxOf(pair.media.instance);
+      const reply = await reader.xread("BLOCK", MEDIA_LIMIT_MS, "STREAMS", inbox, "$");
+      reader.disconnect();
+      const { request, reply: to } = JSON.parse(reply?.[0]?.[1][0]?.[1][1] ?? "{}") as RequestEnvelope;
+      return { from: to?.to ?? "", leg: request.path.replace("/legs/", "") };
     },
   });
 }

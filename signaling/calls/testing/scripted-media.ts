@@ -13,6 +13,7 @@ import { legEndedChannel } from "#state/talk-group/talk-group.keys.ts";
 
 /** A media process that only keeps books: what it was asked, in order, and what it is told to refuse. */
 export interface ScriptedMedia {
+  readonly instance: string;
   /** `PUT <leg> <description type>`, `DELETE <leg>`, `POST <leg> <digit>`. */
   readonly log: readonly string[];
   readonly legs: ReadonlyMap<string, LegRequest>;
@@ -86,6 +87,7 @@ export async function startScriptedMedia(
     INSTANCE_RENEW_MS,
   );
   return {
+    instance,
     log,
     legs,
     refuse(type, code, warning) {

@@ -66,7 +66,7 @@ export function createReplace({ clock, directory, runner, port }: ReplaceOptions
       kind: "bridged", name: "joining", call: step.callId, policy, media: asked.leg, sip: leg, depth: 0, startMs: clock.now(), txn,
       parties: { kind: "user", from: id, to: other }, takes: { call, leg: replaces.leg }, ...(partner !== undefined && { partner }),
     }; // prettier-ignore
-    runner.start(step, { state, effects: asked.effects });
+    await runner.start(step, { state, effects: asked.effects });
     return undefined;
   };
 }

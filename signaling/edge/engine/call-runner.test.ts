@@ -68,6 +68,38 @@ describe("a step of a call", () => {
     expect(sent).toEqual(["hello"]);
   });
 
+  it("does what its commit takes for done before it, and again when it is decided again", async () => {
+    const { runner, evalsha, intruders } = setUp();
+    intruders.push(other(1));
+    const commits: number[] = [];
+    await runner.run({
+      call,
+      read: "fresh",
+      decide: (draft) => {
+        draft.state = { mine: true };
+        draft.ahead.push(() => Promise.resolve(void commits.push(evalsha.mock.calls.length)));
+        return undefined;
+      },
+    });
+    expect(commits).toEqual([0, 1]);
+  });
+
+  it("is not committed when what its commit takes for done cannot be done", async () => {
+    const { runner, evalsha, sent } = setUp();
+    const step = runner.run({
+      call,
+      read: "fresh",
+      decide: (draft) => {
+        draft.state = {};
+        draft.ahead.push(() => Promise.reject(new Error("Redis is away")));
+        draft.send({ flow, text: "hello", method: "X", status: 0 });
+        return undefined;
+      },
+    });
+    await expect(step).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
+    expect([evalsha.mock.calls, sent]).toEqual([[], []]);
+  });
+
   it("is done again on what the winner of a race wrote, without another read", async () => {
     const { runner, get, intruders } = setUp();
     intruders.push(other(7));

@@ -181,6 +181,7 @@ export class CallRunner {
     const startedAt = performance.now();
     metrics.redisRoundTrip("commit");
     try {
+      if (draft.ahead.length > 0) await Promise.all(draft.ahead.map((effect) => effect()));
       const result = await commitStep(redis, {
         call: entry.call,
         expected: typeof entry.copy === "object" ? entry.copy.revision : undefined,

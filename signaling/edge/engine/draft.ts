@@ -64,6 +64,8 @@ export class Draft {
   state: unknown;
   readonly outgoing: Outgoing[] = [];
   readonly details: string[] = [];
+  /** What the commit takes for done. */
+  readonly ahead: (() => Promise<void>)[] = [];
   readonly effects: (() => void)[] = [];
   readonly lookups: Lookup[] = [];
   /** Legs whose connection is to be noted under their registration, or struck there when `flow` is missing. */

@@ -112,7 +112,8 @@ function begin(draft: Draft, number: number, request: SipMessage, source: Flow):
   const dialog = DIALOG_METHODS.has(request.method) ? { dialog: dialogOfRequest(request, source) } : {};
   const txn = newTxn(draft, number, request, source);
   draft.putLeg(number, { ...leg, ...dialog, servers: [txn] });
-  return { type: "request", leg: leg.leg, txn: txn.id, dialog: false, message: request, source };
+  const repeated = source.transport === "udp" ? ({ repeated: true } as const) : {};
+  return { type: "request", leg: leg.leg, txn: txn.id, dialog: false, message: request, source, ...repeated };
 }
 
 function withinDialog(

@@ -44,6 +44,9 @@ export function stepOf(draft: Draft): EngineStep {
         timers: atMs === undefined ? others : { ...others, [name]: Math.ceil(atMs) },
       };
     },
+    ahead(effect) {
+      open().ahead.push(effect);
+    },
     after(effect) {
       open().effects.push(effect);
     },

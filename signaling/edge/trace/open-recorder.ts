@@ -1,6 +1,6 @@
 import { Counter, type Registry } from "prom-client";
 import type { RoleContext } from "#state/instance/role.ts";
-import { appendTraces, type TraceLimits } from "#state/trace/append-trace.ts";
+import { appendTraces, type TraceLimits } from "#state/trace/append-traces.ts";
 import type { Transports } from "#signaling/edge/transport/transport.ts";
 import { TraceRecorder } from "./recorder.ts";
 

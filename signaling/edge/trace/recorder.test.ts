@@ -3,7 +3,7 @@ import { silent } from "#common/log.ts";
 import type { Outgoing } from "#signaling/edge/engine/draft.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
-import type { TraceAppend } from "#state/trace/append-trace.ts";
+import type { TraceAppend } from "#state/trace/append-traces.ts";
 import { TraceRecorder, type RecorderOptions } from "./recorder.ts";
 
 const flow: Flow = { transport: "udp", host: "2001:db8::1", port: 5060 };

@@ -4,7 +4,7 @@ import type { Outgoing } from "#signaling/edge/engine/draft.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { formatHost } from "#signaling/edge/message/uri.ts";
 import { STATELESS_METHODS, type CallId, type Flow, type Transport } from "#signaling/sip-port/sip-port.ts";
-import type { TraceAppend } from "#state/trace/append-trace.ts";
+import type { TraceAppend } from "#state/trace/append-traces.ts";
 import type { TraceEntry } from "#state/trace/trace-entry.ts";
 import { CallShare } from "./call-share.ts";
 import { redact } from "./redact.ts";

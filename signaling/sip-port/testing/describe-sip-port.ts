@@ -196,6 +196,26 @@ export function describeSipPort(
       await expect.poll(() => fired).toEqual(["kept"]);
     });
 
+    test("does what a commit takes for done before it, and what waits for the commit after it", async () => {
+      const port = await attach(() => undefined);
+      const order: string[] = [];
+      await port.begin(newCallId(), (step) => {
+        step.save({ any: "thing" });
+        step.after(() => order.push("after"));
+        step.ahead(() => Promise.resolve(void order.push("ahead")));
+        return Promise.resolve();
+      });
+      expect(order).toEqual(["ahead", "after"]);
+      const failing = port.begin(newCallId(), (step) => {
+        step.save({ any: "thing" });
+        step.after(() => order.push("committed all the same"));
+        step.ahead(() => Promise.reject(new Error("no")));
+        return Promise.resolve();
+      });
+      await expect(failing).rejects.toThrow();
+      expect(order).toHaveLength(2);
+    });
+
     test("keeps what a step saves, and nothing of one that fails", async () => {
       const port = await attach(() => undefined);
       const id = newCallId();

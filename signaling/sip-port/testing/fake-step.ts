@@ -7,7 +7,7 @@ export interface FakeStep extends Step {
   readonly timers: Map<string, number | undefined>;
   /** The record as it stands in the step. */
   readonly record: unknown;
-  /** Runs the effects that wait for the commit. */
+  /** Runs the effects that go before the commit, and those that wait for it. */
   commit(): void;
 }
 
@@ -35,6 +35,7 @@ export function fakeStep(
     dialog: (leg) => dialogs[leg],
     cdr(detail) { details.push(detail); },
     timer(name, atMs) { timers.set(name, atMs); },
+    ahead(effect) { effects.push(() => void effect()); },
     after(effect) { effects.push(effect); },
     commit() { for (const effect of effects.splice(0)) effect(); },
   }; // prettier-ignore
