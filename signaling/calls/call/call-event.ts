@@ -117,8 +117,6 @@ export type CallEvent = At &
         readonly sdp: string | undefined;
         /** A provisional response that waits for its PRACK. */
         readonly reliable?: Acknowledgeable;
-        /** The header that answers the challenge of a trunk. */
-        readonly authorization?: readonly [name: string, value: string];
         /** How long the peer wants to be left alone, in s. */
         readonly retryAfterS?: number;
       }

@@ -88,7 +88,7 @@ export function onSetupDescribed(state: Calling, event: EventOf<"described">): U
     return answerWhenReady(withBranch(next, { ...branch, state: "won" }), event.atMs);
   if (branch?.state !== "offering") return to(next);
   const sdp = event.description && "sdp" in event.description ? event.description.sdp : undefined;
-  const calling: Branch = { ...branch, state: "calling", ...(branch.trunk && sdp !== undefined && { sdp }) };
+  const calling: Branch = { ...branch, state: "calling" };
   return to(withBranch(next, calling), invite(next, calling, sdp));
 }
 

@@ -31,17 +31,10 @@ export function onClaimed(state: Calling, { leg, claim: outcome, atMs }: EventOf
   return tryNext(withBranch({ ...state, later }, { ...branch, state: "over" }), atMs);
 }
 
-/** A place outside did not take the call, or wants to know who we are. */
+/** A place outside did not take the call. */
 export function onHopFailed(state: Calling, branch: Branch, event: EventOf<"response">): UserStep {
-  const { status, local, atMs, authorization } = event;
+  const { status, local, atMs } = event;
   const { trunk } = branch;
-  if (authorization && !branch.authorized) {
-    const authorized: Branch = { ...branch, authorized: true };
-    return to(
-      withBranch(state, authorized),
-      invite(state, authorized, branch.sdp ?? state.sdp, authorization),
-    );
-  }
   const told = local ? 480 : status;
   const seconds = local ? SILENT_S : status === 503 ? Math.min(event.retryAfterS ?? 0, MAX_AVOID_S) : 0;
   const avoid: Effect[] =

@@ -23,10 +23,6 @@ export interface Branch extends Destination {
     /** Failed with `status`, or cancelled. */
     | "over";
   readonly status?: number;
-  /** Over a trunk: the offer that was sent, for it may have to be sent again with credentials. */
-  readonly sdp?: string;
-  /** Over a trunk: it has been sent with credentials. */
-  readonly authorized?: true;
   /** Its answer, when it came in a reliable provisional response that the caller was not told: the 2xx has none. */
   readonly answer?: string;
 }

@@ -9,8 +9,11 @@ export interface ServerIds {
   inviteOf(leg: string): string;
 }
 
-/** `follow` has no frame: where a connection of a remote server has gone is that server's affair. */
-export type Encodable = Exclude<SipCommand, { type: "follow" }>;
+/**
+ * `follow` has no frame: where a connection of a remote server has gone is that server's affair. Nor have `account` and
+ * `authorize`: the protocol knows no accounts, see account-requests.ts.
+ */
+export type Encodable = Exclude<SipCommand, { type: "follow" | "account" | "authorize" }>;
 
 /** The edge takes a new request's leg from this header, so that responses come back addressed. */
 const LEG_HEADER = "X-Crossband-Leg";

@@ -215,6 +215,34 @@ export function challenging(
         };
 }
 
+/**
+ * The rules of a carrier that wants credentials in every request and takes each nonce once: whoever comes with an older one
+ * is told that it is stale.
+ */
+export function oneTimeNonces(
+  account: { username: string; password: string },
+  { algorithm = "MD5", proxy = false }: { algorithm?: "MD5" | "SHA-256"; proxy?: boolean } = {},
+): (then: Answer) => Answer {
+  let spent = 0;
+  const nameOf = (count: number): string => `once-${count}`;
+  return (then) => (request) => {
+    if (proves(request, account, nameOf(spent))) {
+      spent++;
+      return then(request);
+    }
+    const stale = Array.from({ length: spent }, (_, count) => nameOf(count)).some((nonce) =>
+      proves(request, account, nonce),
+    );
+    const challenge = `Digest realm="carrier.example", nonce="${nameOf(spent)}", algorithm=${algorithm}, qop="auth"`;
+    return {
+      status: proxy ? 407 : 401,
+      headers: [
+        [proxy ? "Proxy-Authenticate" : "WWW-Authenticate", `${challenge}${stale ? ", stale=true" : ""}`],
+      ],
+    };
+  };
+}
+
 /** A registrar's 200: the contact with its expiry. */
 export const registered =
   (seconds: number): Answer =>

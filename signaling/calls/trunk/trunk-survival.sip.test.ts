@@ -4,6 +4,7 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { listDuties } from "#state/trunk/duties.ts";
 import { claimSlot, loadOfTrunk } from "#state/trunk/slots.ts";
+import { trunkCallsKey } from "#state/trunk/trunk.keys.ts";
 import {
   CARRIER_SDP,
   challenging,
@@ -17,6 +18,7 @@ import { TEST_PROVISION } from "#signaling/calls/testing/start-calls.ts";
 import { startSignalingProcess, type SignalingProcess } from "#signaling/calls/testing/start-processes.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { newCallId } from "#signaling/edge/engine/ids.ts";
+import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 import { freeSipPort } from "#test/setup/free-ports.ts";
 
@@ -25,30 +27,36 @@ let redis: RedisConnection;
 let media: ScriptedMedia;
 let carrier: Carrier;
 let processes: SignalingProcess[] = [];
+let port = 0;
 let sip = "";
 let made = 0;
+const phones: Phone[] = [];
+const account = { username: "acct", password: "secret" };
 
 beforeAll(async () => {
   server = await startRedis();
   redis = connect(server.url, { log: silent });
+  await applyProvision(redis, parseProvision(TEST_PROVISION.replace(/trunks:.*/, "")));
   media = await startScriptedMedia(server.url);
+  port = await freeSipPort();
+  sip = `127.0.0.1:${port}`;
 });
 afterAll(async () => {
+  await Promise.all(processes.map((each) => each.kill()));
   await media.close();
   redis.disconnect();
   await server.stop();
 });
+/** Two processes live when a test begins: whom the one before has killed is replaced. */
 beforeEach(async () => {
   carrier = await openCarrier("127.0.0.61");
-  const port = await freeSipPort();
-  sip = `127.0.0.1:${port}`;
-  made++;
-  processes = await Promise.all(
-    [`one${made}`, `two${made}`].map((name) => startSignalingProcess(name, server.url, port)),
+  const missing = Array.from({ length: 2 - processes.length }, () => `p${++made}`);
+  processes.push(
+    ...(await Promise.all(missing.map((name) => startSignalingProcess(name, server.url, port)))),
   );
 });
-afterEach(async () => {
-  await Promise.all(processes.map((each) => each.kill()));
+afterEach(() => {
+  for (const phone of phones.splice(0)) phone.close();
   carrier.close();
 });
 
@@ -63,18 +71,37 @@ const apply = (trunk: string, optionsSeconds = 0) =>
     ),
   );
 
-/** The process that works on a record, and the others. */
+/** The process that works on a record. */
 async function workerOf(record: string): Promise<SignalingProcess> {
   const [key = ""] = await redis.keys(`*:call:${record}`);
   const body = (await redis.get(key)) ?? "";
-  const worker = processes.find(({ name }) => body.includes(`"worker":"${name}`));
+  const worker = processes.find(({ name }) => body.includes(`"worker":"${name}-`));
   if (!worker) throw new Error("nobody works on the record");
   return worker;
+}
+async function killWorkerOf(record: string): Promise<SignalingProcess> {
+  const worker = await workerOf(record);
+  await worker.kill();
+  processes = processes.filter((each) => each !== worker);
+  return worker;
+}
+const callOf = (tag: string | undefined): string => (tag ?? "").replace(/\.\d+$/, "");
+
+async function registeredPhone(user: "alice" | "bob"): Promise<Phone> {
+  const phone = await createPhone({
+    server: sip,
+    domain: "crossband.test",
+    user,
+    password: `${user}-secret`,
+  });
+  phones.push(phone);
+  await phone.register();
+  return phone;
 }
 
 describe("a registration when its process is killed", () => {
   it("goes on at another within seconds, with the same Call-ID and the next CSeq, and from one process alone", async () => {
-    carrier.on("REGISTER", challenging({ username: "acct", password: "secret" }, registered(4)));
+    carrier.on("REGISTER", challenging(account, registered(2)));
     await apply("id: survivor, username: acct, password: secret");
     await carrier.next("REGISTER");
     const before = await carrier.next("REGISTER");
@@ -82,15 +109,40 @@ describe("a registration when its process is killed", () => {
     await eventually(async () => {
       await workerOf(duty);
     });
-    const worker = await workerOf(duty);
     const killedMs = Date.now();
-    await worker.kill();
+    const worker = await killWorkerOf(duty);
     const after = await carrier.next("REGISTER");
     expect([after.callId, after.cseq.seq]).toEqual([before.callId, before.cseq.seq + 1]);
     expect(Date.now() - killedMs).toBeLessThan(5_000);
     const next = await carrier.next("REGISTER");
     expect(next.cseq.seq).toBe(after.cseq.seq + 1);
     expect(await workerOf(duty)).not.toBe(worker);
+  });
+});
+
+describe("a challenge in a call whose process is killed", () => {
+  it("is answered by another: the re-INVITE comes again with credentials, and its sender hears the answer", async () => {
+    const alice = await registeredPhone("alice");
+    await apply('id: strict, register: false, username: acct, password: secret, allow: [fire], outbound: [{ prefix: "+1" }]', 3_600); // prettier-ignore
+    await carrier.next("OPTIONS");
+    carrier.on("INVITE", () => ({ status: 200, body: CARRIER_SDP }));
+    const call = await alice.call("sip:+15557770001@crossband.test");
+    await carrier.next("INVITE");
+    carrier.on("INVITE", (request) =>
+      request.header("authorization") === undefined ? undefined : challenging(account, () => ({ status: 200, body: CARRIER_SDP }))(request)); // prettier-ignore
+    const held = call.hold();
+    const asked = await carrier.next("INVITE");
+    await killWorkerOf(callOf(asked.from.tag));
+    carrier.answer(asked, challenging(account, () => ({ status: 200 }))(asked) ?? { status: 500 }, sip);
+    const again = await carrier.next("INVITE");
+    expect([again.callId, again.cseq.seq, again.body]).toEqual([
+      asked.callId,
+      asked.cseq.seq + 1,
+      asked.body,
+    ]);
+    expect((await held).status).toBe(200);
+    await call.hangup();
+    await carrier.next("BYE");
   });
 });
 
@@ -118,12 +170,14 @@ describe("the count of a trunk when processes are killed", () => {
     const calls = Array.from({ length: 20 }, (_, i) => invite(i));
     const first = await Promise.race(calls);
     // The carrier's messages all meet one process: it is killed when some calls are answered and others are not.
-    await (await workerOf((first.to.tag ?? "").replace(/\.\d+$/, ""))).kill();
+    await killWorkerOf(callOf(first.to.tag));
     const answers = await Promise.all(calls);
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
     expect((await loadOfTrunk(redis, "counted", Date.now())).calls).toBe(20);
-    // What a process that died in the midst of letting a call in leaves behind.
-    await claimSlot(redis, "counted", newCallId(), {});
+    // What a process that died in the midst of letting a call in leaves behind, and the time has come to look at it.
+    const nobodys = newCallId();
+    await claimSlot(redis, "counted", nobodys, {});
+    await redis.zadd(trunkCallsKey("counted"), Date.now(), nobodys);
     await Promise.all(answers.map((answer, i) => hangUp(i, answer)));
     await eventually(async () => {
       expect((await loadOfTrunk(redis, "counted", Date.now())).calls).toBe(0);

@@ -1,4 +1,12 @@
-import type { CallId, Flow, LegId, Registration, SipCommand, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type {
+  CallId,
+  Flow,
+  LegId,
+  NonceUse,
+  Registration,
+  SipCommand,
+  TxnId,
+} from "#signaling/sip-port/sip-port.ts";
 import type { SessionTerms, SessionTimer } from "#signaling/edge/dialog/session-timer.ts";
 import type { DialogRecord } from "#signaling/edge/dialog/dialog.ts";
 import type * as InviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
@@ -33,6 +41,8 @@ export interface LegRecord {
   readonly dialog?: DialogRecord;
   /** Of a peer that is reached over a connection: what the leg follows when that is lost. */
   readonly registration?: Registration;
+  /** Whose credentials answer the peer's challenges, and for how many requests the last nonce has served. */
+  readonly account?: { readonly name: string; readonly nonce?: NonceUse };
   readonly servers: readonly ServerTxn[];
   readonly clients: readonly ClientTxn[];
   /** How long the dialog lives without a sign of life of the peer (RFC 4028). */
@@ -89,6 +99,10 @@ interface ClientTxnBase {
   readonly refresh?: true;
   /** When a peer that has said nothing at all is given up, epoch ms. */
   readonly patientUntilMs?: number;
+  /** How long that was when it was sent, for whoever sends it again. */
+  readonly patienceMs?: number;
+  /** How often it was sent again because the peer wanted to know who we are. */
+  readonly repeated?: number;
   /** It never left: its peer's connection was gone, and is awaited until then. */
   readonly lost?: true;
 }
