@@ -55,7 +55,7 @@ export function createCalls({ context, port, rpc, registry, conduct = NO_CONDUCT
   const metrics = createCallMetrics(registry);
   const cache = openDirectoryCache(redis, context.openBlocking());
   const trunkParts = openTrunks({
-    context, clock, port, registry, cache,
+    context, clock, port, registry, cache, conduct,
     bindings: (user) => fetchBindings(redis, user),
     directory: () => directory,
     ringMs: config.sip.ringSeconds * 1_000,

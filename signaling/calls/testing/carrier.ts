@@ -140,6 +140,11 @@ export async function openCarrier(host = "127.0.0.1", port = 0) {
         clearInterval(again);
       });
     },
+    /** Sends these bytes, whatever they are. */
+    send(server: string, text: string): void {
+      const to = addressOf(server);
+      socket.send(Buffer.from(text, "latin1"), to.port, to.address);
+    },
     /** Acknowledges a 2xx. */
     ack(server: string, parts: CarrierRequest): void {
       this.request(server, { ...parts, method: "ACK" }).catch(() => undefined);
