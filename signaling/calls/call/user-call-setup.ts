@@ -181,10 +181,12 @@ function talk(state: Calling, peer: string, answerMs: number, relay?: Relay): Ta
     media,
     leaving,
     trunk,
+    branches,
   } = state;
+  const out = branches.find((branch) => branch.leg === peer)?.trunk !== undefined;
   return {
     kind, name: "talking", call, caller, callee, leg, from, to: dialled, startMs, media, leaving, answerMs, peer,
-    ...(policy && { policy }), ...(relay && { relay }), ...(trunk !== undefined && { trunk }),
+    ...(policy && { policy }), ...(relay && { relay }), ...(trunk !== undefined && { trunk, outside: out ? peer : leg }),
   }; // prettier-ignore
 }
 

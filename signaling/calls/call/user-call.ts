@@ -6,6 +6,7 @@ import { sdpBody, sip, type CallDetail, type Effect, type EndCause } from "./eff
 import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import type { Referral } from "./referral.ts";
 import { owedTxn, repeatPut, type MediaLeg } from "./media-leg.ts";
+import { claim } from "./trunk-hop.ts";
 
 /** One contact of the callee that is called. */
 export interface Branch extends Destination {
@@ -106,6 +107,8 @@ export type UserCall =
       readonly name: "talking";
       readonly answerMs: number;
       readonly peer: LegId;
+      /** The side that is reached over the trunk: nobody of ours. */
+      readonly outside?: LegId;
       readonly relay?: Relay;
       /** A transfer under way. */
       readonly referral?: Referral;
@@ -271,7 +274,3 @@ export function repeatUserCall(state: UserCall): Effect[] {
     ? [...claims, ...media.flatMap((leg) => repeatPut(leg, policy)), ...deletions(leaving, policy)]
     : claims;
 }
-
-/** Asks the trunk of a branch for room. */
-export const claim = ({ leg, trunk }: Branch): Effect[] =>
-  trunk ? [{ do: "claim", trunk: trunk.id, leg }] : [];

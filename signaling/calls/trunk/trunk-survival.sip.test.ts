@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { silent } from "#common/log.ts";
-import { applyProvision, parseProvision } from "#state/directory/directory.ts";
+import { applyProvision, parseProvision, removeResource } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { listDuties } from "#state/trunk/duties.ts";
 import { claimSlot, loadOfTrunk } from "#state/trunk/slots.ts";
@@ -10,6 +10,7 @@ import {
   challenging,
   openCarrier,
   registered,
+  type Answer,
   type Carrier,
 } from "#signaling/calls/testing/carrier.ts";
 import { eventually } from "#signaling/calls/testing/eventually.ts";
@@ -31,6 +32,7 @@ let port = 0;
 let sip = "";
 let made = 0;
 const phones: Phone[] = [];
+const trunks: string[] = [];
 const account = { username: "acct", password: "secret" };
 
 beforeAll(async () => {
@@ -55,21 +57,17 @@ beforeEach(async () => {
     ...(await Promise.all(missing.map((name) => startSignalingProcess(name, server.url, port)))),
   );
 });
-afterEach(() => {
+afterEach(async () => {
+  for (const id of trunks.splice(0)) await removeResource(redis, "trunk", id);
   for (const phone of phones.splice(0)) phone.close();
   carrier.close();
 });
 
-const apply = (trunk: string, optionsSeconds = 0) =>
-  applyProvision(
-    redis,
-    parseProvision(
-      TEST_PROVISION.replace(
-        /trunks:.*/,
-        `trunks: [{ peers: ["${carrier.peer}"], optionsSeconds: ${optionsSeconds}, ${trunk} }]`,
-      ),
-    ),
-  );
+function apply(id: string, trunk: string, optionsSeconds = 0): Promise<void> {
+  trunks.push(id);
+  const own = `{ id: ${id}, peers: ["${carrier.peer}"], optionsSeconds: ${optionsSeconds}, ${trunk} }`;
+  return applyProvision(redis, parseProvision(TEST_PROVISION.replace(/trunks:.*/, `trunks: [${own}]`)));
+}
 
 /** The process that works on a record. */
 async function workerOf(record: string): Promise<SignalingProcess> {
@@ -102,7 +100,7 @@ async function registeredPhone(user: "alice" | "bob"): Promise<Phone> {
 describe("a registration when its process is killed", () => {
   it("goes on at another within seconds, with the same Call-ID and the next CSeq, and from one process alone", async () => {
     carrier.on("REGISTER", challenging(account, registered(2)));
-    await apply("id: survivor, username: acct, password: secret");
+    await apply("survivor", "username: acct, password: secret");
     await carrier.next("REGISTER");
     const before = await carrier.next("REGISTER");
     const duty = [...(await listDuties(redis))].find(([, { trunk }]) => trunk === "survivor")?.[0] ?? "";
@@ -120,20 +118,28 @@ describe("a registration when its process is killed", () => {
   });
 });
 
+/** A trunk that takes calls out; resolves when it is in force. */
+async function takesCalls(id: string): Promise<void> {
+  await apply(id, 'register: false, username: acct, password: secret, allow: [fire], outbound: [{ prefix: "+1" }], maxCalls: 50', 3_600); // prettier-ignore
+  await carrier.next("OPTIONS");
+  carrier.on("INVITE", accept);
+}
+const accept: Answer = () => ({ status: 200, body: CARRIER_SDP });
+const strictly: Answer = challenging(account, accept);
+
 describe("a challenge in a call whose process is killed", () => {
   it("is answered by another: the re-INVITE comes again with credentials, and its sender hears the answer", async () => {
     const alice = await registeredPhone("alice");
-    await apply('id: strict, register: false, username: acct, password: secret, allow: [fire], outbound: [{ prefix: "+1" }]', 3_600); // prettier-ignore
-    await carrier.next("OPTIONS");
-    carrier.on("INVITE", () => ({ status: 200, body: CARRIER_SDP }));
+    await takesCalls("strict");
     const call = await alice.call("sip:+15557770001@crossband.test");
     await carrier.next("INVITE");
     carrier.on("INVITE", (request) =>
-      request.header("authorization") === undefined ? undefined : challenging(account, () => ({ status: 200, body: CARRIER_SDP }))(request)); // prettier-ignore
+      request.header("authorization") === undefined ? undefined : strictly(request),
+    );
     const held = call.hold();
     const asked = await carrier.next("INVITE");
     await killWorkerOf(callOf(asked.from.tag));
-    carrier.answer(asked, challenging(account, () => ({ status: 200 }))(asked) ?? { status: 500 }, sip);
+    carrier.answer(asked, strictly(asked) ?? { status: 500 }, sip);
     const again = await carrier.next("INVITE");
     expect([again.callId, again.cseq.seq, again.body]).toEqual([
       asked.callId,
@@ -146,9 +152,35 @@ describe("a challenge in a call whose process is killed", () => {
   });
 });
 
+describe("a transfer to a number outside whose process is killed while it rings there", () => {
+  it("is finished by another, counted once, and given back when both have hung up", async () => {
+    const [alice, bob] = [await registeredPhone("alice"), await registeredPhone("bob")];
+    await takesCalls("referred");
+    const invite = await alice.invite("bob");
+    const bobs = (await bob.incoming()).answer();
+    const ours = await invite.answered;
+    await bobs.confirmed();
+    carrier.on("INVITE", () => ({ status: 180 }));
+    const request = ours.dialog.request("REFER", [["Contact", alice.contact], ["Refer-To", "<sip:+15557770001@crossband.test>"]]); // prettier-ignore
+    expect((await alice.endpoint.request(request, { to: alice.server })).status).toBe(202);
+    const asked = await carrier.next("INVITE");
+    await expect.poll(() => ours.notified.at(-1)).toBe("SIP/2.0 180 Ringing");
+    await killWorkerOf(callOf(asked.from.tag));
+    carrier.answer(asked, { status: 200, body: CARRIER_SDP }, sip);
+    await ours.ended;
+    await expect.poll(() => [...media.legs.values()].map(({ member }) => member.id).sort(), { timeout: 10_000 }).toEqual(["+15557770001", "bob"]); // prettier-ignore
+    expect((await loadOfTrunk(redis, "referred", Date.now())).calls).toBe(1);
+    await bobs.hangup();
+    await carrier.next("BYE");
+    await eventually(async () => {
+      expect((await loadOfTrunk(redis, "referred", Date.now())).calls).toBe(0);
+    });
+  });
+});
+
 describe("the count of a trunk when processes are killed", () => {
   it("returns to 0 after calls in every phase", async () => {
-    await apply('id: counted, maxCalls: 50, inbound: [{ did: "+15551230001", to: fire-1 }]', 3_600);
+    await apply("counted", 'maxCalls: 50, inbound: [{ did: "+15551230001", to: fire-1 }]', 3_600);
     const parts = (i: number) => ({
       uri: `sip:+15551230001@${sip}`, from: `<sip:+1555765${1_000 + i}@carrier.example>;tag=f${i}`, to: "<sip:desk@carrier.example>",
       callId: `k${made}-${i}@carrier`,
@@ -181,6 +213,22 @@ describe("the count of a trunk when processes are killed", () => {
     await Promise.all(answers.map((answer, i) => hangUp(i, answer)));
     await eventually(async () => {
       expect((await loadOfTrunk(redis, "counted", Date.now())).calls).toBe(0);
+    }, 25_000);
+  }, 60_000);
+
+  it("returns to 0 after calls out that were asking for room, calling and answered", async () => {
+    const alice = await registeredPhone("alice");
+    await takesCalls("asked");
+    const outgoing = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => alice.invite(`sip:+155577701${10 + i}@crossband.test`)),
+    );
+    const first = await carrier.next("INVITE");
+    await killWorkerOf(callOf(first.from.tag));
+    const answered = await Promise.all(outgoing.map((one) => one.answered));
+    expect((await loadOfTrunk(redis, "asked", Date.now())).calls).toBe(12);
+    await Promise.all(answered.map((call) => call.hangup()));
+    await eventually(async () => {
+      expect((await loadOfTrunk(redis, "asked", Date.now())).calls).toBe(0);
     }, 25_000);
   }, 60_000);
 });

@@ -75,6 +75,9 @@ export function createTrunks(options: TrunksOptions): Trunks {
       const { message } = request;
       if (message.method !== "INVITE")
         return { status: 403, headers: reason(403, "trunks carry calls only") };
+      // Of its own calls a carrier needs to take none over; others are none of its business (RFC 3891 §3).
+      if (message.header("replaces") !== undefined)
+        return { status: 403, headers: reason(403, "trunks take no calls over") };
       const target = await targetOf(message, open);
       const reached = target.kind === "user" ? await bindings(target.user.id) : [];
       const caller = outsideCallerOf(message, trunk, own.domain);
