@@ -111,6 +111,16 @@ export type SipEvent =
   | { readonly type: "ack-timeout"; readonly leg: LegId }
   /** A reliable provisional response got no PRACK within 64*T1: the edge has answered the INVITE 504 (RFC 3262 §3). */
   | { readonly type: "prack-timeout"; readonly leg: LegId; readonly txn: TxnId }
+  /**
+   * A refresh of the edge's own was answered with another place for the peer's media (RFC 3264 §8): whoever sends to it has
+   * to be told. `stood` is the description that the refresh repeated, which the peer has now heard once more.
+   */
+  | {
+      readonly type: "media-moved";
+      readonly leg: LegId;
+      readonly message: SipMessage;
+      readonly stood: string;
+    }
   /** The peer of a timed dialog gives no sign of life: the edge has sent BYE (RFC 4028 §10). */
   | { readonly type: "session-expired"; readonly leg: LegId };
 

@@ -7,7 +7,7 @@ import { onDialClaimed, onDialResponse, repeatDial, ring, sdpIn } from "./bridge
 import type { CallEvent, EventOf } from "./call-event.ts";
 import { sdpBody, sip, type Effect } from "./effect.ts";
 import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
-import { askMedia, atRest, onAck, onCancel, onDescribed, onOffer, onRefused, repeatPut, type LegStep } from "./media-leg.ts"; // prettier-ignore
+import { askMedia, atRest, onAck, onCancel, onDescribed, onMoved, onOffer, onRefused, repeatPut, type LegStep } from "./media-leg.ts"; // prettier-ignore
 
 type Moving = Extract<BridgedCall, { name: "moving" }>;
 
@@ -145,6 +145,7 @@ export const table = {
     described: (state, event) => joined(state, onDescribed(state.media, event), event.atMs),
     refused: (state, event) => joined(state, onRefused(state.media, event), event.atMs),
     cancel: (state, { txn, atMs }) => joined(state, onCancel(state.media, txn), atMs),
+    moved: (state, event) => joined(state, onMoved(state.media, state.policy, event), event.atMs),
     response: late,
     info: (state, { txn, digit }) => {
       const { media, policy } = state;

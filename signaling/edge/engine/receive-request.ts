@@ -20,6 +20,7 @@ import type { InviteServerTxn, LegRecord, ServerTxn } from "./record.ts";
 import { isChallenged, keyOf } from "./origin.ts";
 import { receivePrack, releaseAnswers } from "./receive-prack.ts";
 import { reliabilityOf } from "./reliable-response.ts";
+import { learnPlace } from "./session.ts";
 import { answer, essentialsOf, finishAnswer, statusOf, storedRequest, writeResponse } from "./respond.ts";
 import { isTooShort, termsOf } from "#signaling/edge/dialog/session-timer.ts";
 
@@ -112,6 +113,7 @@ function begin(draft: Draft, number: number, request: SipMessage, source: Flow):
   const dialog = DIALOG_METHODS.has(request.method) ? { dialog: dialogOfRequest(request, source) } : {};
   const txn = newTxn(draft, number, request, source);
   draft.putLeg(number, { ...leg, ...dialog, servers: [txn] });
+  if (txn.terms) learnPlace(draft, number, request, txn.terms);
   return { type: "request", leg: leg.leg, txn: txn.id, dialog: false, message: request, source };
 }
 
@@ -173,6 +175,7 @@ function withinDialog(
     endDialog(draft, number, withDialog(leg, { ...dialog, state: "ended" }));
     strikeFollower(draft, number);
   } else draft.putLeg(number, withDialog(leg, dialog));
+  learnPlace(draft, number, request);
   const txn = newTxn(draft, number, request, source);
   draft.putServer(number, txn);
   return { type: "request", leg: leg.leg, txn: txn.id, dialog: true, message: request, source };
@@ -274,5 +277,6 @@ function receiveAck(draft: Draft, number: number, request: SipMessage): SipEvent
     servers: leg.servers.filter(({ id }) => id !== txn.id),
     doneInvite: txn.seq,
   });
+  learnPlace(draft, number, request);
   return { type: "ack", leg: leg.leg, message: request };
 }

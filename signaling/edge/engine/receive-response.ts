@@ -19,7 +19,7 @@ import { strikeFollower } from "./followers.ts";
 import { branchOf, legIdOf, type BranchAddress } from "./ids.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "./record.ts";
 import { ackFailure, cancelNow, resendAck } from "./send-request.ts";
-import { learnSession } from "./session.ts";
+import { learnPlace, learnSession } from "./session.ts";
 import { refreshAnswered, refreshed, tryLonger } from "./session-refresh.ts";
 import { tryNext } from "./failover.ts";
 
@@ -68,16 +68,7 @@ function ofInvite(
   for (const effect of step.effects)
     switch (effect.do) {
       case "tell":
-        updateDialog(draft, number, response);
-        if (status === 503 && tryNext(draft, number, txn)) break;
-        if (status === 422 && tryLonger(draft, number, txn, response)) break;
-        if (status >= 200) learnSession(draft, number, txn, response);
-        if (txn.refresh === true) {
-          const after = refreshAnswered(draft, number, txn, response);
-          told = tellOwn(draft, number, txn, response) ?? after;
-          break;
-        }
-        told = tell(draft, number, txn, response, reliable && `${reliable.rseq} ${txn.seq} INVITE`);
+        told = heard(draft, number, txn, response, reliable && `${reliable.rseq} ${txn.seq} INVITE`);
         break;
       case "ack":
         ackFailure(draft, number, next, response);
@@ -92,6 +83,25 @@ function ofInvite(
         break;
     }
   return told;
+}
+
+/** What a response to our INVITE makes of the dialog and its session. */
+function heard(
+  draft: Draft,
+  number: number,
+  txn: InviteClientTxn,
+  response: SipMessage,
+  rack: string | undefined,
+): SipEvent | undefined {
+  const { status } = response;
+  updateDialog(draft, number, response);
+  if (status === 503 && tryNext(draft, number, txn)) return undefined;
+  if (status === 422 && tryLonger(draft, number, txn, response)) return undefined;
+  if (status >= 200) learnSession(draft, number, txn, response);
+  const moved = status < 300 && learnPlace(draft, number, response);
+  if (txn.refresh !== true) return tell(draft, number, txn, response, rack);
+  const after = refreshAnswered(draft, number, txn, response, moved);
+  return tellOwn(draft, number, txn, response) ?? after;
 }
 
 function ofNonInvite(
@@ -122,6 +132,7 @@ function ofNonInvite(
     return tellOwn(draft, number, txn, response) ?? after;
   }
   if (response.status >= 200) learnSession(draft, number, txn, response);
+  if (response.status < 300) learnPlace(draft, number, response);
   if (txn.method === "BYE" && response.status >= 200) strikeFollower(draft, number);
   if (current?.dialog && txn.method === "NOTIFY")
     draft.putLeg(number, { ...current, dialog: withoutSubscriber(current.dialog, response.status) });

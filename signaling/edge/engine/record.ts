@@ -47,6 +47,8 @@ export interface LegRecord {
   readonly clients: readonly ClientTxn[];
   /** How long the dialog lives without a sign of life of the peer (RFC 4028). */
   readonly session?: SessionTimer;
+  /** Where the peer last wanted its media; kept only where a re-INVITE of ours refreshes, whose answer may say otherwise. */
+  readonly place?: string;
   /** Early dialogs of our INVITE beside the latest one, by To-tag: something behind the next hop forks (RFC 3261 §12.1.2). */
   readonly forks?: Readonly<Record<string, DialogRecord>>;
   /** CSeq of the last INVITE of the peer that is over and done: what still arrives of it is absorbed. */
