@@ -208,7 +208,7 @@ describe("blind transfer to a number outside", () => {
     expect(invite.body).toContain("m=audio");
     await expect.poll(() => ours.notified.at(-1)).toBe("SIP/2.0 180 Ringing");
     expect(await carried()).toBe(1);
-    one.answer(invite, { status: 200, body: CARRIER_SDP }, calls.server);
+    one.answer(invite, { status: 200, body: CARRIER_SDP });
     await ours.ended;
     expect(ours.notified.at(-1)).toBe("SIP/2.0 200 OK");
     await expect.poll(() => bobs.reinvites).toBe(1);
@@ -225,7 +225,7 @@ describe("blind transfer to a number outside", () => {
     const silent = await one.next("INVITE");
     await two.next("INVITE");
     await ours.ended;
-    one.answer(silent, { status: 200, body: CARRIER_SDP }, calls.server);
+    one.answer(silent, { status: 200, body: CARRIER_SDP });
     await one.next("ACK");
     await one.next("BYE");
     await expect.poll(rooms).toEqual([[NUMBER, "bob"].sort()]);
@@ -266,7 +266,7 @@ describe("blind transfer to a number outside", () => {
     await expect.poll(() => ours.notified.at(-1)).toBe("SIP/2.0 180 Ringing");
     await bobs.hangup();
     await one.next("CANCEL");
-    one.answer(invite, { status: 487 }, calls.server);
+    one.answer(invite, { status: 487 });
     await ours.ended;
   });
 

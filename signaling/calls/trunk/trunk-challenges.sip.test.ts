@@ -99,7 +99,7 @@ describe("a carrier that wants credentials in every request (RFC 3261 §22.2, §
     bob.say({ method: "PRACK", seq: 2, headers: rack }, dialogOfCaller(progress));
     const [, prack] = await refusedAndRepeated("PRACK");
     expect(prack.header("rack")).toBe(`9 ${invite.cseq.seq} INVITE`);
-    carrier.answer(invite, { status: 200 }, calls.server);
+    carrier.answer(invite, { status: 200 });
     const answered = await bob.next(({ status, cseq }) => status === 200 && cseq.method === "INVITE");
     const dialog = dialogOfCaller(answered);
     bob.say({ method: "ACK", seq: 1, branch: `${bob.name}ack` }, dialog);
@@ -210,7 +210,7 @@ describe("credentials towards a carrier", () => {
     await outgoing.cancel();
     const cancel = await carrier.next("CANCEL");
     expect([cancel.cseq.seq, credentialsOf(cancel)]).toEqual([invite.cseq.seq, undefined]);
-    carrier.answer(invite, { status: 487 }, calls.server);
+    carrier.answer(invite, { status: 487 });
     // The ACK of a failure repeats them too.
     await carrier.next("ACK");
     expect(credentialsOf(await carrier.next("ACK"))).toBe(credentialsOf(invite));

@@ -13,6 +13,7 @@ import {
   type Answer,
   type Carrier,
 } from "#signaling/calls/testing/carrier.ts";
+import { openStreamWire } from "#signaling/calls/testing/carrier-wire.ts";
 import { eventually } from "#signaling/calls/testing/eventually.ts";
 import { startScriptedMedia, type ScriptedMedia } from "#signaling/calls/testing/scripted-media.ts";
 import { TEST_PROVISION } from "#signaling/calls/testing/start-calls.ts";
@@ -63,9 +64,9 @@ afterEach(async () => {
   carrier.close();
 });
 
-function apply(id: string, trunk: string, optionsSeconds = 0): Promise<void> {
+function apply(id: string, trunk: string, optionsSeconds = 0, { peer } = carrier): Promise<void> {
   trunks.push(id);
-  const own = `{ id: ${id}, peers: ["${carrier.peer}"], optionsSeconds: ${optionsSeconds}, ${trunk} }`;
+  const own = `{ id: ${id}, peers: ["${peer}"], optionsSeconds: ${optionsSeconds}, ${trunk} }`;
   return applyProvision(redis, parseProvision(TEST_PROVISION.replace(/trunks:.*/, `trunks: [${own}]`)));
 }
 
@@ -77,11 +78,19 @@ async function workerOf(record: string): Promise<SignalingProcess> {
   if (!worker) throw new Error("nobody works on the record");
   return worker;
 }
-async function killWorkerOf(record: string): Promise<SignalingProcess> {
-  const worker = await workerOf(record);
-  await worker.kill();
-  processes = processes.filter((each) => each !== worker);
-  return worker;
+async function kill(victim: SignalingProcess): Promise<SignalingProcess> {
+  await victim.kill();
+  processes = processes.filter((each) => each !== victim);
+  return victim;
+}
+const killWorkerOf = async (record: string): Promise<SignalingProcess> => kill(await workerOf(record));
+/** Kills the process that has the TCP connection of a call. */
+async function killOwnerOf(record: string): Promise<void> {
+  const [key = ""] = await redis.keys(`*:call:${record}`);
+  const owner = /"transport":"tcp"[^}]*"instance":"(p\d+)-/.exec((await redis.get(key)) ?? "")?.[1];
+  const victim = processes.find(({ name }) => name === owner);
+  if (!victim) throw new Error("nobody has the connection");
+  await kill(victim);
 }
 const callOf = (tag: string | undefined): string => (tag ?? "").replace(/\.\d+$/, "");
 
@@ -139,7 +148,7 @@ describe("a challenge in a call whose process is killed", () => {
     const held = call.hold();
     const asked = await carrier.next("INVITE");
     await killWorkerOf(callOf(asked.from.tag));
-    carrier.answer(asked, strictly(asked) ?? { status: 500 }, sip);
+    carrier.answer(asked, strictly(asked) ?? { status: 500 });
     const again = await carrier.next("INVITE");
     expect([again.callId, again.cseq.seq, again.body]).toEqual([
       asked.callId,
@@ -149,6 +158,29 @@ describe("a challenge in a call whose process is killed", () => {
     expect((await held).status).toBe(200);
     await call.hangup();
     await carrier.next("BYE");
+  });
+});
+
+describe("a call that came over a TCP connection whose process is killed", () => {
+  it("is hung up by another, which connects to the carrier", async () => {
+    const tcp = await openCarrier("127.0.0.62", await openStreamWire("127.0.0.62", 0));
+    const alice = await registeredPhone("alice");
+    await apply("stream", 'register: false, inbound: [{ did: "+15551240001", to: alice }]', 3_600, tcp);
+    await tcp.next("OPTIONS");
+    const parts = {
+      uri: `sip:+15551240001@${sip}`, from: "<sip:+15557654321@carrier.example>;tag=t", to: "<sip:desk@carrier.example>", callId: `t${made}@carrier`,
+    }; // prettier-ignore
+    const ringing = alice.incoming();
+    const answered = tcp.request(sip, { ...parts, method: "INVITE", seq: 1, body: CARRIER_SDP });
+    const call = (await ringing).answer();
+    const answer = await answered;
+    const inDialog = { ...parts, uri: answer.contacts[0]?.uriText ?? "", to: answer.header("to") ?? "" };
+    tcp.ack(sip, { ...inDialog, method: "INVITE", seq: 1 });
+    await call.confirmed();
+    await killOwnerOf(callOf(answer.to.tag));
+    await call.hangup();
+    expect((await tcp.next("BYE")).callId).toBe(parts.callId);
+    tcp.close();
   });
 });
 
@@ -166,7 +198,7 @@ describe("a transfer to a number outside whose process is killed while it rings 
     const asked = await carrier.next("INVITE");
     await expect.poll(() => ours.notified.at(-1)).toBe("SIP/2.0 180 Ringing");
     await killWorkerOf(callOf(asked.from.tag));
-    carrier.answer(asked, { status: 200, body: CARRIER_SDP }, sip);
+    carrier.answer(asked, { status: 200, body: CARRIER_SDP });
     await ours.ended;
     await expect.poll(() => [...media.legs.values()].map(({ member }) => member.id).sort(), { timeout: 10_000 }).toEqual(["+15557770001", "bob"]); // prettier-ignore
     expect((await loadOfTrunk(redis, "referred", Date.now())).calls).toBe(1);

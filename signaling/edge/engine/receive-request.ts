@@ -6,6 +6,7 @@ import {
   refreshTarget,
   refuseRequest,
 } from "#signaling/edge/dialog/dialog.ts";
+import { named } from "#signaling/edge/dialog/next-hop.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import * as inviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
 import * as nonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
@@ -169,7 +170,7 @@ function withinDialog(
       : refreshed),
     remoteSeq: request.cseq.seq,
     // The peer is where its latest request came from: a new socket or a new translation of its address.
-    flow: source,
+    flow: named(source, before.flow),
   };
   if (request.method === "BYE") {
     endDialog(draft, number, withDialog(leg, { ...dialog, state: "ended" }));
