@@ -37,7 +37,9 @@ export function encodeCommand(command: Encodable, ids: ServerIds): string {
     }
     case "request": {
       const own = [[LEG_HEADER, command.leg], ["From", command.from], ["To", command.to]] as const; // prettier-ignore
-      const headers = [...own, ...(command.headers ?? [])];
+      // The server puts its address in the place of this host.
+      const contact = command.contactUser === undefined ? [] : [["Contact", `<sip:${command.contactUser}@localhost>`] as const]; // prettier-ignore
+      const headers = [...own, ...contact, ...(command.headers ?? [])];
       return frame("", "", hopOf(command.flow), `${command.method} ${command.uri} SIP/2.0`, {
         ...command,
         headers,
@@ -79,7 +81,7 @@ function frame(txn: string, dialog: string, hop: string, start: string, content:
   return `${leader}\r\n${lines.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** A way back as a next hop. A socket of an edge is named by parameters that only our edge knows. */
+/** A way back as a next hop. A socket of an edge, and what a peer has to prove, are named by parameters that only our edge knows. */
 function hopOf(flow: Flow | undefined): string {
   if (!flow) return "";
   const host = flow.host.includes(":") ? `[${flow.host}]` : flow.host;
@@ -87,5 +89,6 @@ function hopOf(flow: Flow | undefined): string {
     flow.instance === undefined || flow.connection === undefined
       ? ""
       : `;instance=${flow.instance};connection=${flow.connection}`;
-  return `sip:${host}:${flow.port};transport=${flow.transport}${socket}`;
+  const name = flow.name === undefined ? "" : `;name=${flow.name}`;
+  return `sip:${host}:${flow.port};transport=${flow.transport}${socket}${name}`;
 }

@@ -24,6 +24,16 @@ export interface StepResult {
   readonly accounts: () => ControlRecord["accounts"];
 }
 
+/** A timer of a request whose peer may say nothing only so long: the server's protocol knows no such limit. */
+const PATIENCE = "patience ";
+export const patienceOf = (leg: LegId, method: string): string => `${PATIENCE}${method} ${leg}`;
+
+/** The request that such a timer is of; undefined for one of call control. */
+export function impatientIn(timer: string): { readonly method: string; readonly leg: LegId } | undefined {
+  const [method, leg] = timer.startsWith(PATIENCE) ? timer.slice(PATIENCE.length).split(" ") : [];
+  return method !== undefined && leg !== undefined ? { method, leg } : undefined;
+}
+
 /** A step that lost this many races is given up. */
 const MAX_ATTEMPTS = 5;
 const DEFAULT_TTL_MS = 86_400_000;
@@ -92,6 +102,8 @@ function createDraft(callId: CallId, before: ControlRecord | undefined) {
     },
     command(command) {
       commands.push(command);
+      if (command.type === "request" && command.patienceMs !== undefined)
+        step.timer(patienceOf(command.leg, command.method), Date.now() + command.patienceMs);
       const account = command.type === "account" || command.type === "request" ? command.account : undefined;
       if (account !== undefined && "leg" in command) accounts = { ...accounts, [command.leg]: account };
     },

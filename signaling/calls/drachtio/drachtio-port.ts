@@ -14,7 +14,7 @@ import type {
 } from "#signaling/sip-port/sip-port.ts";
 import { createAccountRequests } from "./account-requests.ts";
 import { encodeCommand, type Encodable } from "./command-frame.codec.ts";
-import { runStep, type ControlRecord } from "./control-step.ts";
+import { impatientIn, patienceOf, runStep, type ControlRecord } from "./control-step.ts";
 import { createLegNames } from "./leg-names.ts";
 import { localFailure } from "./local-failure.ts";
 import { connectSrf } from "./srf-connection.ts";
@@ -96,7 +96,14 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
       if (isNew && before && before.worker !== instance) {
         step.save(before.state);
         await handler?.recover(step);
-      } else await handler?.onEvent(event, step);
+        return;
+      }
+      // Whoever asks who we are has been heard, but what answers it is still to be.
+      if (event.type === "response" && !event.challenged) {
+        const patience = patienceOf(event.leg, event.method);
+        if (before?.timers[patience] !== undefined) step.timer(patience, undefined);
+      }
+      await handler?.onEvent(event, step);
     });
   }
 
@@ -194,8 +201,21 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
     for (const [name, atMs] of Object.entries(before?.timers ?? {})) {
       if (atMs > now()) continue;
       step.timer(name, undefined);
-      await handler?.onTimer(name, step);
+      const silent = impatientIn(name);
+      if (silent) await giveUp(step, silent);
+      else await handler?.onTimer(name, step);
     }
+  }
+
+  /** The peer has said nothing at all: told as 408, and taken down should it be heard of after all. */
+  async function giveUp(
+    step: Step,
+    silent: { readonly leg: string; readonly method: string },
+  ): Promise<void> {
+    const { leg, method } = silent;
+    if (method === "INVITE") step.command({ type: "cancel", leg });
+    const event = localFailure(silent, 408);
+    if (event) await handler?.onEvent(event, step);
   }
 
   /**
