@@ -149,7 +149,8 @@ export const configSchema = z.strictObject({
               "how long an address is not read that sends garbage, guesses at names and numbers, or runs a scanner; registered phones there go on",
           }),
           neverBanned: field(z.array(z.string()).max(1_000).default([]), {
-            reason: "addresses that are not banned whatever comes from them: trunks, monitoring, an office",
+            reason:
+              "addresses that are not banned whatever comes from them: monitoring, an office (peers of trunks never are)",
           }),
           scanners: field(
             z

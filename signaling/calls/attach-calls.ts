@@ -55,7 +55,7 @@ export function createCalls({ context, port, rpc, registry, conduct = NO_CONDUCT
   const metrics = createCallMetrics(registry);
   const cache = openDirectoryCache(redis, context.openBlocking());
   const trunkParts = openTrunks({
-    context, clock, port, registry, cache,
+    context, clock, port, registry, cache, conduct,
     bindings: (user) => fetchBindings(redis, user),
     directory: () => directory,
     ringMs: config.sip.ringSeconds * 1_000,
@@ -91,7 +91,7 @@ export function createCalls({ context, port, rpc, registry, conduct = NO_CONDUCT
   const handler = createCallControl({
     log, clock, metrics, directory, authenticator, runner, bindings, trunks, duties,
     registrar: createRegistrar({ redis, port, log, authenticator, metrics, maxSeconds: config.sip.registrationSeconds, keepaliveSeconds: config.sip.keepaliveSeconds, changed: registrationChanged, gruus }),
-    refer: createRefer({ clock, secret, directory, bindings, runner, port, gruus, ringMs: config.sip.ringSeconds * 1_000 }),
+    refer: createRefer({ clock, secret, directory, bindings, runner, port, gruus, routes: (dialled, user, message) => trunks.routes(dialled, user, message), ringMs: config.sip.ringSeconds * 1_000 }),
     replace: createReplace({ clock, directory, runner, port }),
     gruus, subscriptions, watch, publish: createPublish({ redis, note: (resource) => { notes.note(resource); }, ...limits }),
     messages: createMessageRelay({ runner, metrics, bindings, membersOf: (group) => directory.membersOf(group), maxMessageBytes: config.sip.maxMessageBytes }),

@@ -117,8 +117,10 @@ export function createCallControl(options: CallControlOptions): SipHandler {
       metrics.authentication("trunk");
     });
     const admitted = await trunks.admit(request, trunk, own, step.callId);
-    if ("start" in admitted) await runner.start(step, admitted.start, request.repeated);
-    else refuse(step, request, admitted.status, admitted.headers);
+    if ("start" in admitted) {
+      step.command({ type: "account", leg: request.leg, account: trunk.trunk.id });
+      await runner.start(step, admitted.start, request.repeated);
+    } else refuse(step, request, admitted.status, admitted.headers);
   };
 
   const admitUser = async (
@@ -219,14 +221,15 @@ export function createCallControl(options: CallControlOptions): SipHandler {
         return;
       }
       if (event.type !== "request") {
+        if (event.type === "response" && event.challenged) {
+          if (await trunks.authorize(event, event.challenged, step)) return;
+          if (event.challenged.own) return;
+        }
         if (event.type === "response" && event.method === "NOTIFY") {
           await options.subscriptions.answered(event, step);
           return;
         }
-        let callEvent = callEventOf(event, clock.now());
-        const challenged = event.type === "response" && (event.status === 401 || event.status === 407);
-        if (challenged && callEvent?.type === "response")
-          callEvent = await trunks.authorize(event, step, callEvent);
+        const callEvent = callEventOf(event, clock.now());
         if (callEvent) await runner.advance(step, callEvent);
         return;
       }

@@ -39,6 +39,28 @@ export interface Registration {
 
 export type Headers = readonly (readonly [name: string, value: string])[];
 
+/** A 401 or 407 from a peer that knows us by an account (RFC 3261 §22.2, §22.3). */
+export interface Challenged {
+  /** As `account` named it. */
+  readonly account: string;
+  /** Request-URI of the refused request, which its credentials name (RFC 7616 §3.4.6). */
+  readonly uri: string;
+  /** Authorization and Proxy-Authorization that it carried. */
+  readonly credentials: Headers;
+  /** How often it has been sent with other credentials before. */
+  readonly repeated: number;
+  /** As the last `authorize` of this leg said. */
+  readonly nonce?: NonceUse;
+  /** A request of the edge itself (a refresh): when nobody answers for the account, the edge has done what there is to do. */
+  readonly own?: true;
+}
+
+/** Requests that have answered a nonce (RFC 7616 §3.4: nc). */
+export interface NonceUse {
+  readonly nonce: string;
+  readonly count: number;
+}
+
 export type SipEvent =
   /**
    * A request outside or inside a dialog; never ACK or CANCEL. `dialog` is set when the To-tag names a live dialog. A PRACK
@@ -74,6 +96,8 @@ export type SipEvent =
       readonly local: boolean;
       /** Value of the RAck header of its PRACK: set when the response is reliable and waits for one (RFC 3262 §4). */
       readonly rack?: string;
+      /** Set when the peer wants to know who we are, and the request may be sent again: see `authorize`. */
+      readonly challenged?: Challenged;
     }
   /** A request that we forward as a proxy: what a target answered, and whether a final response has been passed back by now. */
   | {
@@ -92,6 +116,16 @@ export type SipEvent =
   | { readonly type: "ack-timeout"; readonly leg: LegId }
   /** A reliable provisional response got no PRACK within 64*T1: the edge has answered the INVITE 504 (RFC 3262 §3). */
   | { readonly type: "prack-timeout"; readonly leg: LegId; readonly txn: TxnId }
+  /**
+   * A refresh of the edge's own was answered with another place for the peer's media (RFC 3264 §8): whoever sends to it has
+   * to be told. `stood` is the description that the refresh repeated, which the peer has now heard once more.
+   */
+  | {
+      readonly type: "media-moved";
+      readonly leg: LegId;
+      readonly message: SipMessage;
+      readonly stood: string;
+    }
   /** The peer of a timed dialog gives no sign of life: the edge has sent BYE (RFC 4028 §10). */
   | { readonly type: "session-expired"; readonly leg: LegId };
 
@@ -128,6 +162,8 @@ export type SipCommand =
       readonly timed?: true;
       /** What `flow` was read from: see `follow`. */
       readonly registration?: Registration;
+      /** Whose credentials answer the challenges of this peer: see `account`. */
+      readonly account?: string;
       /** User part of the Contact: of a REGISTER, by which calls to us are told apart. */
       readonly contactUser?: string;
       /**
@@ -158,7 +194,23 @@ export type SipCommand =
       readonly registration: Registration;
       readonly flow?: Flow;
     }
-  /** ACKs the 2xx of our INVITE (or re-INVITE) of this leg. */
+  /**
+   * The peer of this leg knows us by an account: from now on its challenges to requests of the leg are told as such, for as
+   * long as the leg has a record. A peer without one is never shown credentials.
+   */
+  | { readonly type: "account"; readonly leg: LegId; readonly account: string }
+  /**
+   * Sends a challenged request again with these headers and the next CSeq (RFC 3261 §22.2); call control knows it by its
+   * first id. Only in the step that tells of the challenge: the answer to it and the new request are one commit.
+   */
+  | {
+      readonly type: "authorize";
+      readonly leg: LegId;
+      readonly txn: TxnId;
+      readonly headers: Headers;
+      readonly nonce: NonceUse;
+    }
+  /** ACKs the 2xx of our INVITE (or re-INVITE) of this leg. An ACK repeats the credentials of its INVITE (RFC 3261 §22.1). */
   | { readonly type: "ack"; readonly leg: LegId; readonly body?: string; readonly contentType?: string }
   /** Acknowledges a reliable provisional response of this leg: `rack` as it was told, `early` the To-tag that it came with. */
   | {

@@ -53,7 +53,7 @@ async function dial(): Promise<number> {
 
 describe("SIPp as a carrier", () => {
   it.each([
-    ["challenges-call-401", 200],
+    ["challenges-call-and-bye", 200],
     ["answers-and-is-hung-up", 200],
     ["busy-486", 486],
   ])("%s: the caller is told %i", async (scenario, status) => {

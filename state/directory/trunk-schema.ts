@@ -89,6 +89,8 @@ export const trunkSchema = z.strictObject({
   maxCalls: z.number().int().min(1).max(100_000).optional(),
   /** New calls in any one second, both ways. */
   maxCallsPerSecond: z.number().int().min(1).max(10_000).optional(),
+  /** SIP messages in any one second that are read from each of its addresses, in place of `sip.limits.messagesPerSecond`. */
+  maxMessagesPerSecond: z.number().int().min(10).max(1_000_000).default(20_000),
   /** What a call from the carrier is told beyond them. */
   whenFull: z.union([z.literal(503), z.literal(486)]).default(503),
   /** Answers of a peer after which the next one is tried; silence and unreachable always are. */

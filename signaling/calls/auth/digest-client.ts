@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import type { Challenged } from "#signaling/sip-port/sip-port.ts";
 import { algorithms, type Algorithm } from "./digest.ts";
 
 /** A challenge that we can answer (RFC 7616 §3.3). */
@@ -13,6 +14,27 @@ export interface Challenge {
   readonly stale: boolean;
   /** 407 rather than 401. */
   readonly proxy: boolean;
+}
+
+/** One request is sent again this often at most: for a proxy, for the peer behind it, and for nonces that were old. */
+const MAX_REPEATED = 4;
+
+/**
+ * Whether credentials of ours would make a difference (RFC 3261 §22.2): the request had none for this realm, or only their
+ * nonce was old.
+ *
+ * @param challenged the credentials that the request carried, and how often it was sent again before
+ */
+export function mayAnswer(
+  { realm, proxy, stale }: Challenge,
+  { credentials, repeated }: Pick<Challenged, "credentials" | "repeated">,
+): boolean {
+  if (repeated >= MAX_REPEATED) return false;
+  const header = headerOf(proxy);
+  return (
+    stale ||
+    !credentials.some(([name, value]) => name === header && value.includes(`, realm=${quoted(realm)},`))
+  );
 }
 
 export interface Account {
@@ -79,7 +101,9 @@ export function authorizationFor(
     ...(qop ? ["qop=auth", `nc=${nc}`, `cnonce="${cnonce}"`] : []),
     ...(opaque === undefined ? [] : [`opaque=${quoted(opaque)}`]),
   ]; // prettier-ignore
-  return [proxy ? "Proxy-Authorization" : "Authorization", `Digest ${parts.join(", ")}`];
+  return [headerOf(proxy), `Digest ${parts.join(", ")}`];
 }
+
+const headerOf = (proxy: boolean) => (proxy ? "Proxy-Authorization" : "Authorization");
 
 const quoted = (text: string): string => `"${text.replace(/(["\\])/g, "\\$1")}"`;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { describeEffects } from "#signaling/calls/testing/describe-effects.ts";
 import { type BridgedCall, type BridgedJoined, type DialPlan } from "./bridged-call.ts";
-import { repeatBridgedCall, startDial, stepBridgedCall } from "./bridged-call.machine.ts";
+import { startDial } from "./bridged-call-dial.ts";
+import { repeatBridgedCall, stepBridgedCall } from "./bridged-call.machine.ts";
 import { callPolicy } from "./user-call-branch.ts";
 import type { CallEvent } from "./call-event.ts";
 
@@ -66,6 +67,58 @@ describe("a call that a referral makes", () => {
   ])("%s", (_title, state, event, expected) => {
     expect(describeEffects(stepBridgedCall(state, event)?.effects ?? [])).toEqual(expected);
   }); // prettier-ignore
+});
+
+describe("a call that a referral makes to a number outside", () => {
+  const hop = (id: string, peer: string) => ({
+    ...contact(""),
+    trunk: { id, peer, from: "<sip:+1@x>", to: "<sip:+2@x>", headers: [], failoverOn: ["5xx" as const], patienceMs: 500 },
+  }); // prettier-ignore
+  const OUTSIDE: DialPlan = {
+    ...PLAN,
+    inTurn: true,
+    destinations: [hop("first", "a"), hop("first", "b"), hop("second", "c")],
+  };
+  const outside = (...events: CallEvent[]): BridgedCall =>
+    events.reduce(
+      (state, event) => stepBridgedCall(state, event)?.state ?? state,
+      startDial(CALL, OUTSIDE, 1_000).state,
+    );
+  const claimed = (leg: number, claim: "claimed" | "full"): CallEvent => ({ type: "claimed", leg: `${CALL}.${leg}`, claim, ...at }); // prettier-ignore
+  const silent = (leg: number): CallEvent => ({ ...response(leg, 408), local: true }) as CallEvent;
+  const calling = outside(offer, claimed(1, "claimed"));
+  const second = outside(offer, claimed(1, "claimed"), response(1, 503));
+  const OVER = [
+    "disarm no-answer",
+    "disarm referral",
+    "arm media",
+    "DELETE 0",
+    "tell 00first: partner-ended",
+  ];
+
+  it.each<[string, BridgedCall, CallEvent, string[]]>([
+    ["asks the trunk for room before anything is sent", outside(), offer, ["claim first 1"]],
+    ["calls with the media tier's offer when there is", outside(offer), claimed(1, "claimed"), ["INVITE+sdp 1"]],
+    ["goes to the next trunk when there is none", outside(offer), claimed(1, "full"), ["claim second 2"]],
+    ["ends when no trunk has room", outside(offer, claimed(1, "full")), claimed(2, "full"), ["record trunk-full 503 0", ...OVER, "tell 00first: referral 503"]],
+    ["tries the trunk's next peer without asking again", calling, response(1, 500), ["INVITE+sdp 2"]],
+    ["leaves a silent peer alone", calling, silent(1), ["avoid a 30", "INVITE+sdp 2"]],
+    ["tries another trunk after the last peer of one", second, response(2, 500), ["claim second 3"]],
+    ["tries nobody else when the callee is busy", calling, response(1, 486), ["record rejected 486 0", ...OVER, "tell 00first: referral 486"]],
+    ["takes down a peer that answers after it was given up", second, response(1, 200, "v=0"), ["ack 1", "BYE 1"]],
+    ["hears nothing of what was claimed too late", calling, claimed(1, "full"), []],
+  ])("%s", (_title, state, event, expected) => {
+    expect(describeEffects(stepBridgedCall(state, event)?.effects ?? [])).toEqual(expected);
+  }); // prettier-ignore
+
+  it("counts against its trunk from the asking on, and is asked for again by a survivor", () => {
+    const asking = outside(offer);
+    expect("trunk" in asking && asking.trunk).toBe("first");
+    expect(describeEffects(repeatBridgedCall(asking))).toEqual(["claim first 1"]);
+    const joinedThere = outside(offer, claimed(1, "claimed"), response(1, 200, "v=0"));
+    expect("trunk" in joinedThere && joinedThere.trunk).toBe("first");
+    expect(stepBridgedCall(joinedThere, { type: "partner-ended", by: "00first", ...at })?.state).not.toHaveProperty("trunk"); // prettier-ignore
+  });
 });
 
 describe("a leg that moves into the media tier", () => {

@@ -1,139 +1,20 @@
 import { stepper, type TransitionTable } from "#common/machine.ts";
-import { bestFailure } from "./best-failure.ts";
 import {
-  cancelBranches, end, farewell, hangUp, TELL_AGAIN_MS, tellOrigin, to,
-  type BridgedCall, type BridgedJoined, type BridgedStep, type DialBranch, type DialPlan,
+  cancelBranches, end, farewell, hangUp, late, TELL_AGAIN_MS, tellOrigin, to,
+  type BridgedCall, type BridgedJoined, type BridgedStep,
 } from "./bridged-call.ts"; // prettier-ignore
+import { onDialClaimed, onDialResponse, repeatDial, ring, sdpIn } from "./bridged-call-dial.ts";
 import type { CallEvent, EventOf } from "./call-event.ts";
 import { sdpBody, sip, type Effect } from "./effect.ts";
 import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
-import { askMedia, atRest, onAck, onCancel, onDescribed, onOffer, onRefused, repeatPut, type LegStep } from "./media-leg.ts"; // prettier-ignore
-import { ALLOWED, routesOf } from "./user-call-branch.ts";
-import { MAX_BRANCHES } from "./user-call-setup.ts";
+import { askMedia, atRest, onAck, onCancel, onDescribed, onMoved, onOffer, onRefused, repeatPut, type LegStep } from "./media-leg.ts"; // prettier-ignore
 
-type Dialling = Extract<BridgedCall, { name: "dialling" }>;
 type Moving = Extract<BridgedCall, { name: "moving" }>;
 
 /** RFC 3261 §14.1: whoever owns the Call-ID waits 2.1 to 4 s after a 491, the other less; no side here owns both. */
 const GLARE_MS = 2_500;
 /** Tries to have a media leg removed, and a partner told, before they are left to their own timeouts. */
 const CLOSE_TRIES = 5;
-
-/** Calls somebody on behalf of a referral. One offer serves every contact of the kind that the best one is of. */
-export function startDial(call: string, plan: DialPlan, atMs: number): BridgedStep {
-  const {
-    policy,
-    partner,
-    origin,
-    depth,
-    callee,
-    from,
-    to: dialled,
-    destinations,
-    ringMs,
-    parties,
-    referredBy,
-  } = plan;
-  const webrtc = destinations[0]?.webrtc ?? false;
-  const branches = destinations
-    .filter((one) => one.webrtc === webrtc)
-    .slice(0, MAX_BRANCHES)
-    .map((destination, i): DialBranch => ({ ...destination, leg: `${call}.${i + 1}`, state: "calling" }));
-  const asked = askMedia(
-    { leg: `${call}.0`, member: { ...callee, kind: webrtc ? "browser" : "phone" }, webrtc, revision: 0 },
-    policy,
-    { description: { type: "none", webrtc } },
-  );
-  return to(
-    {
-      kind: "bridged", name: "dialling", call, policy, media: asked.leg, sip: `${call}.1`, origin, depth, startMs: atMs, parties, from, to: dialled,
-      ringMs, branches, referredBy, ...(partner !== undefined && { partner }),
-    },
-    { do: "timer", timer: "no-answer", atMs: atMs + ringMs },
-    ...asked.effects,
-  ); // prettier-ignore
-}
-
-const sdpIn = (description: EventOf<"described">["description"]): string | undefined =>
-  description && "sdp" in description ? description.sdp : undefined;
-
-/** The media tier's offer goes out to every contact. */
-function ring(state: Dialling, event: EventOf<"described">): BridgedStep {
-  const { media, branches, from, to: dialled, referredBy } = state;
-  if (!media.pending || media.revision !== event.revision) return to(state);
-  const sdp = sdpIn(event.description);
-  return to(
-    { ...state, media: atRest(media) },
-    ...branches.map(({ leg, uri, flow, path }) =>
-      sip({
-        type: "request",
-        leg,
-        method: "INVITE",
-        timed: true,
-        uri,
-        from,
-        to: dialled,
-        flow,
-        headers: [...routesOf(path), ALLOWED, ["Referred-By", referredBy]],
-        ...sdpBody(sdp),
-      }),
-    ),
-  );
-}
-
-function onDialResponse(state: Dialling, event: EventOf<"response">): BridgedStep {
-  const { leg, status, sdp, local, atMs } = event;
-  const branch = state.branches.find((one) => one.leg === leg);
-  if (branch?.state !== "calling") return late(state, event);
-  if (status < 200) {
-    if (state.told !== undefined || status === 100) return to(state);
-    return to({ ...state, told: 180 }, ...tellOrigin(state, 180));
-  }
-  if (status < 300) {
-    if (sdp === undefined)
-      return end(state, {
-        atMs,
-        cause: "media-refused",
-        status: 500,
-        before: [sip({ type: "ack", leg }), sip({ type: "in-dialog", leg, method: "BYE" }), ...cancelBranches(state.branches, leg)],
-      }); // prettier-ignore
-    const {
-      name: _name,
-      from: _from,
-      to: _to,
-      ringMs: _ringMs,
-      referredBy: _by,
-      branches,
-      told: _told,
-      ...base
-    } = state;
-    const asked = askMedia(state.media, state.policy, { description: { type: "answer", sdp } });
-    const joined: BridgedJoined = { ...base, name: "joined", sip: leg, media: asked.leg, answerMs: atMs };
-    return to(
-      joined,
-      sip({ type: "ack", leg }),
-      ...cancelBranches(branches, leg),
-      { do: "timer", timer: "no-answer", atMs: undefined },
-      { do: "timer", timer: "media", atMs: atMs + MEDIA_RETRY_MS },
-      ...asked.effects,
-      ...tellOrigin(state, 200),
-    );
-  }
-  const branches = state.branches.map((one) =>
-    one.leg === leg ? { ...one, state: "over" as const, status: local ? 480 : status } : one,
-  );
-  const next = { ...state, branches };
-  if (status < 600 && branches.some((one) => one.state === "calling")) return to(next);
-  const best = bestFailure(branches.flatMap((one) => one.status ?? []));
-  return end(next, { atMs, cause: "rejected", status: best, before: cancelBranches(branches) });
-}
-
-/** A contact that was given up but answered all the same (RFC 3261 §9.1), or a 2xx of ours that nobody waits for. */
-function late(state: BridgedCall, { leg, method, status }: EventOf<"response">): BridgedStep {
-  if (method !== "INVITE" || status < 200 || status >= 300) return to(state);
-  if (leg === state.sip && state.name !== "ended") return to(state, sip({ type: "ack", leg }));
-  return to(state, sip({ type: "ack", leg }), sip({ type: "in-dialog", leg, method: "BYE" }));
-}
 
 function onMoveResponse(state: Moving, event: EventOf<"response">): BridgedStep {
   const { leg, method, status, sdp, atMs } = event;
@@ -184,6 +65,7 @@ export const table = {
     refused: (state, { refusal, atMs }) =>
       end(state, { atMs, cause: "media-refused", status: refusal.status }),
     response: onDialResponse,
+    claimed: onDialClaimed,
     timer: (state, { timer, atMs }) =>
       timer === "no-answer"
         ? end(state, { atMs, cause: "no-answer", status: 480, before: cancelBranches(state.branches) })
@@ -263,6 +145,7 @@ export const table = {
     described: (state, event) => joined(state, onDescribed(state.media, event), event.atMs),
     refused: (state, event) => joined(state, onRefused(state.media, event), event.atMs),
     cancel: (state, { txn, atMs }) => joined(state, onCancel(state.media, txn), atMs),
+    moved: (state, event) => joined(state, onMoved(state.media, state.policy, event), event.atMs),
     response: late,
     info: (state, { txn, digit }) => {
       const { media, policy } = state;
@@ -322,6 +205,7 @@ export function repeatBridgedCall(state: BridgedCall): Effect[] {
     case "moving":
       return reinvite(state);
     case "dialling":
+      return repeatDial(state);
     case "joining":
     case "joined":
       return repeatPut(state.media, state.policy);

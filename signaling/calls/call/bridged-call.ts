@@ -1,7 +1,7 @@
 import type { Step } from "#common/machine.ts";
 import type { GroupPolicy, Member } from "#common/media-control.ts";
 import type { CallId, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
-import type { Destination } from "./call-event.ts";
+import type { Destination, EventOf } from "./call-event.ts";
 import { sip, type CallDetail, type Effect, type EndCause } from "./effect.ts";
 import { atRest, owedTxn, type MediaLeg } from "./media-leg.ts";
 import type { Referral } from "./referral.ts";
@@ -33,7 +33,8 @@ interface Base {
 
 export interface DialBranch extends Destination {
   readonly leg: LegId;
-  readonly state: "calling" | "over";
+  /** `claiming`: its trunk is asked whether it has room. */
+  readonly state: "claiming" | "calling" | "over";
   readonly status?: number;
 }
 
@@ -47,6 +48,10 @@ export type BridgedCall =
       readonly referredBy: string;
       readonly branches: readonly DialBranch[];
       readonly told?: number;
+      /** Places outside that are tried when those before them did not take the call; set for calls over a trunk alone. */
+      readonly later?: readonly Destination[];
+      /** With `later`: the media tier's offer, for each of them. */
+      readonly offer?: string;
     })
   /** An INVITE waits for the media tier. `takes`: the leg whose place it takes. */
   | (Base & {
@@ -76,6 +81,8 @@ export interface DialPlan {
   readonly from: string;
   readonly to: string;
   readonly destinations: readonly Destination[];
+  /** Destinations are places outside and tried one after the other. */
+  readonly inTurn?: true;
   readonly ringMs: number;
   readonly parties: Base["parties"];
   /** name-addr of who referred (RFC 3892). */
@@ -152,3 +159,10 @@ export const cancelBranches = (branches: readonly DialBranch[], but?: LegId): Ef
   branches
     .filter(({ leg, state }) => state === "calling" && leg !== but)
     .map(({ leg }) => sip({ type: "cancel", leg }));
+
+/** A contact that was given up but answered all the same (RFC 3261 §9.1), or a 2xx of ours that nobody waits for. */
+export function late(state: BridgedCall, { leg, method, status }: EventOf<"response">): BridgedStep {
+  if (method !== "INVITE" || status < 200 || status >= 300) return to(state);
+  if (leg === state.sip && state.name !== "ended") return to(state, sip({ type: "ack", leg }));
+  return to(state, sip({ type: "ack", leg }), sip({ type: "in-dialog", leg, method: "BYE" }));
+}

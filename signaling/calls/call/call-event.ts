@@ -82,6 +82,11 @@ export type CallEvent = At &
   (
     | { readonly type: "ack"; readonly leg: LegId; readonly sdp: string | undefined }
     | { readonly type: "ack-timeout"; readonly leg: LegId }
+    /**
+     * This side wants its media elsewhere, and said so when it was asked for a sign of life; `stood` is what it has been
+     * told of the other side.
+     */
+    | { readonly type: "moved"; readonly leg: LegId; readonly sdp: string; readonly stood: string }
     /** No sign of life of this side; the edge has sent BYE (RFC 4028 §10). */
     | { readonly type: "session-expired"; readonly leg: LegId }
     | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId }
@@ -117,8 +122,6 @@ export type CallEvent = At &
         readonly sdp: string | undefined;
         /** A provisional response that waits for its PRACK. */
         readonly reliable?: Acknowledgeable;
-        /** The header that answers the challenge of a trunk. */
-        readonly authorization?: readonly [name: string, value: string];
         /** How long the peer wants to be left alone, in s. */
         readonly retryAfterS?: number;
       }

@@ -6,7 +6,8 @@ import { stepMessageRelay, type MessageRelay } from "#signaling/calls/message/me
 import type { CallWatch } from "#signaling/calls/subscription/call-watch.ts";
 import type { CallMetrics } from "#signaling/calls/metrics.ts";
 import type { CallId, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
-import { startDial, stepBridgedCall, repeatBridgedCall } from "./bridged-call.machine.ts";
+import { startDial } from "./bridged-call-dial.ts";
+import { stepBridgedCall, repeatBridgedCall } from "./bridged-call.machine.ts";
 import type { BridgedCall } from "./bridged-call.ts";
 import type { CallEvent, EventOf, Told } from "./call-event.ts";
 import { createMediaQuestions } from "./ask-media.ts";

@@ -4,7 +4,7 @@ import type { TxnId } from "#signaling/sip-port/sip-port.ts";
 import type { CallEvent, GroupInvite } from "./call-event.ts";
 import { sip, type CallDetail, type Effect, type EndCause } from "./effect.ts";
 import {
-  askMedia, atRest, descriptionOf, onAck, onCancel, onDescribed, onOffer, onRefused, owedTxn, repeatPut, type LegStep, type MediaLeg,
+  askMedia, atRest, descriptionOf, onAck, onCancel, onDescribed, onMoved, onOffer, onRefused, owedTxn, repeatPut, type LegStep, type MediaLeg,
 } from "./media-leg.ts"; // prettier-ignore
 import type { Referral } from "./referral.ts";
 
@@ -185,6 +185,7 @@ export const table = {
     described: (state, event) => joined(state, onDescribed(state.media, event), event.atMs),
     refused: (state, event) => joined(state, onRefused(state.media, event), event.atMs),
     cancel: (state, { txn, atMs }) => joined(state, onCancel(state.media, txn), atMs),
+    moved: (state, event) => joined(state, onMoved(state.media, state.policy, event), event.atMs),
     info: (state, { txn, digit, contentType }) => {
       if (digit === undefined && contentType !== undefined)
         return to(

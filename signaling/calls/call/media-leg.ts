@@ -17,6 +17,8 @@ export interface MediaLeg {
     readonly description: Description;
     readonly txn?: TxnId;
     readonly method?: "INVITE" | "UPDATE";
+    /** Without it the leg stays as it was. */
+    readonly optional?: true;
   };
   /** Our 2xx is out and its ACK brings the answer to our offer, or nothing more. */
   readonly acking?: "answer" | "nothing";
@@ -89,7 +91,9 @@ export function onRefused(leg: MediaLeg, { revision, refusal }: EventOf<"refused
   if (!pending || revision !== leg.revision) return same(leg);
   if (pending.txn !== undefined) return { leg: idle, effects: [refusalReply(pending.txn, refusal)] };
   // It was the answer in an ACK: there is nobody left to tell but by hanging up. A cancelled change hurts nobody.
-  return pending.description.type === "answer" ? { leg: idle, effects: [], broken: true } : same(idle);
+  return pending.description.type === "answer" && !pending.optional
+    ? { leg: idle, effects: [], broken: true }
+    : same(idle);
 }
 
 /** The ACK of our 2xx, which carries the answer when the offer was ours. */
@@ -98,6 +102,12 @@ export function onAck(leg: MediaLeg, policy: GroupPolicy, { sdp }: EventOf<"ack"
   if (acking !== "answer") return same(idle);
   if (sdp === undefined) return { leg: idle, effects: [], broken: true };
   return askMedia(idle, policy, { description: { type: "answer", sdp } });
+}
+
+/** The peer has moved its media in the answer to a refresh; a browser's moves by ICE. */
+export function onMoved(leg: MediaLeg, policy: GroupPolicy, { sdp }: EventOf<"moved">): LegStep {
+  if (leg.webrtc || leg.pending || leg.acking === "answer") return same(leg);
+  return askMedia(leg, policy, { description: { type: "answer", sdp }, optional: true });
 }
 
 /** The peer gave up its re-INVITE and the edge has answered it; what the media tier says then goes nowhere. */

@@ -205,7 +205,9 @@ export function bridge(
   const gone = [...call.media.filter((one) => one !== own || !stays).map((one) => one.leg), ...leaving];
   const base = {
     kind: "bridged", call: call.call, policy, sip: leg, depth: 0, startMs, answerMs, parties: { kind: "user", from: caller.id, to: callee },
-    ...(partner !== undefined && { partner }), ...(origin !== undefined && { origin }), ...(call.trunk !== undefined && { trunk: call.trunk }),
+    ...(partner !== undefined && { partner }), ...(origin !== undefined && { origin }),
+    // Without the side that is reached over it, the trunk carries the call no longer.
+    ...(call.trunk !== undefined && call.outside === leg && { trunk: call.trunk }),
   } as const; // prettier-ignore
   const effects: Effect[] = [
     ...before,

@@ -21,6 +21,8 @@ export function callEventOf(event: SipEvent, atMs: number): CallEvent | undefine
       return { type: "ack", leg: event.leg, sdp: sdpOf(event.message), atMs };
     case "ack-timeout":
       return { type: "ack-timeout", leg: event.leg, atMs };
+    case "media-moved":
+      return { type: "moved", leg: event.leg, sdp: sdpOf(event.message) ?? "", stood: event.stood, atMs };
     case "session-expired":
       return { type: "session-expired", leg: event.leg, atMs };
     case "prack-timeout":

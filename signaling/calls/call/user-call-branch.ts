@@ -40,7 +40,6 @@ export const invite = (
   state: Calling,
   { leg, uri, flow, key, trunk, path }: Branch,
   sdp: string | undefined,
-  authorization?: readonly [string, string],
 ): Effect =>
   sip({
     type: "request",
@@ -52,14 +51,8 @@ export const invite = (
     to: trunk?.to ?? state.to,
     flow,
     ...(!trunk && { registration: { user: state.callee, key } }),
-    headers: [
-      ...routesOf(path),
-      ALLOWED,
-      ...(reliably(state) ? [RELIABLE] : []),
-      ...(trunk?.headers ?? []),
-      ...(authorization ? [authorization] : []),
-    ],
-    ...(trunk && { patienceMs: trunk.patienceMs }),
+    headers: [...routesOf(path), ALLOWED, ...(reliably(state) ? [RELIABLE] : []), ...(trunk?.headers ?? [])],
+    ...(trunk && { patienceMs: trunk.patienceMs, account: trunk.id }),
     ...sdpBody(sdp),
   });
 

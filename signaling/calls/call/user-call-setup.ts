@@ -88,7 +88,7 @@ export function onSetupDescribed(state: Calling, event: EventOf<"described">): U
     return answerWhenReady(withBranch(next, { ...branch, state: "won" }), event.atMs);
   if (branch?.state !== "offering") return to(next);
   const sdp = event.description && "sdp" in event.description ? event.description.sdp : undefined;
-  const calling: Branch = { ...branch, state: "calling", ...(branch.trunk && sdp !== undefined && { sdp }) };
+  const calling: Branch = { ...branch, state: "calling" };
   return to(withBranch(next, calling), invite(next, calling, sdp));
 }
 
@@ -181,10 +181,12 @@ function talk(state: Calling, peer: string, answerMs: number, relay?: Relay): Ta
     media,
     leaving,
     trunk,
+    branches,
   } = state;
+  const out = branches.find((branch) => branch.leg === peer)?.trunk !== undefined;
   return {
     kind, name: "talking", call, caller, callee, leg, from, to: dialled, startMs, media, leaving, answerMs, peer,
-    ...(policy && { policy }), ...(relay && { relay }), ...(trunk !== undefined && { trunk }),
+    ...(policy && { policy }), ...(relay && { relay }), ...(trunk !== undefined && { trunk, outside: out ? peer : leg }),
   }; // prettier-ignore
 }
 

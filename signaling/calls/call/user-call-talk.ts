@@ -1,32 +1,38 @@
 import type { EventOf } from "./call-event.ts";
 import { sdpBody, sip } from "./effect.ts";
-import { onAck, onCancel, onDescribed, onOffer, onRefused, type LegStep } from "./media-leg.ts";
+import { onAck, onCancel, onDescribed, onOffer, onRefused } from "./media-leg.ts";
+import { onTold, tellAgain } from "./user-call-moved.ts";
 import {
   ack,
+  adoptMedia,
+  backOff,
   bye,
   calm,
   cancel,
   end,
+  MAX_GLARES,
   mediaOf,
   otherLeg,
   reply,
   to,
-  watchMedia,
-  withMedia,
   type Relay,
   type Talking,
   type UserStep,
 } from "./user-call.ts";
 
-/** Times that one re-INVITE is tried again after 491; then its sender is told. */
-const MAX_GLARES = 3;
-
 /** re-INVITE or UPDATE: answered by the media tier when it has the audio, else by the other side. */
 export function onTalkOffer(state: Talking, event: EventOf<"offer">): UserStep {
   const media = mediaOf(state, event.leg);
-  if (state.policy && media) return adopt(state, onOffer(media, state.policy, event), event.atMs);
+  if (state.policy && media) return adoptMedia(state, onOffer(media, state.policy, event), event.atMs);
   const { leg, txn, method, sdp } = event;
   const { relay } = state;
+  if (relay?.phase === "telling") {
+    // One INVITE at a time. While ours waits, this exchange says the same: in the offer of whoever moved, or in its answer.
+    if (!relay.waits) return to(state, reply(txn, 491));
+    const { relay: _given, ...rest } = state;
+    const { state: next, effects } = onTalkOffer(rest, event);
+    return to(next, calm, ...effects);
+  }
   if (relay?.phase === "waiting" && relay.by !== leg) {
     // The other side was first to try again: it goes on, and ours gives way, or they would meet for ever.
     const { relay: _given, ...rest } = state;
@@ -48,16 +54,16 @@ export function onTalkOffer(state: Talking, event: EventOf<"offer">): UserStep {
 }
 
 /** What the other side says to a re-INVITE or UPDATE that was passed on. */
-export function onTalkResponse(
-  state: Talking,
-  { leg, method, status, sdp, atMs }: EventOf<"response">,
-): UserStep {
+export function onTalkResponse(state: Talking, event: EventOf<"response">): UserStep {
+  const { leg, method, status, sdp, atMs } = event;
   const success = status >= 200 && status < 300;
   if (leg !== state.leg && leg !== state.peer) {
     // A contact that was given up but answered all the same (RFC 3261 §9.1).
     return method === "INVITE" && success ? to(state, ack(leg), bye(leg)) : to(state);
   }
   const { relay, ...rest } = state;
+  if (relay?.phase === "telling" && !relay.waits && method === "INVITE" && relay.by !== leg)
+    return onTold(state, relay, event);
   if (relay?.phase !== "asked" || relay.method !== method || relay.by === leg) {
     // The answer to a re-INVITE that was given up: acknowledged, or it would be sent again and again.
     return method === "INVITE" && success ? to(state, ack(leg)) : to(state);
@@ -96,6 +102,7 @@ function onGlare(state: Talking, relay: Extract<Relay, { phase: "asked" }>, atMs
 /** Offers again what met an offer of the other side. */
 export function onGlareOver(state: Talking): UserStep {
   const { relay } = state;
+  if (relay?.phase === "telling" && relay.waits) return tellAgain(state, relay);
   if (relay?.phase !== "waiting") return to(state);
   const { by, txn, sdp, glares } = relay;
   const offer = sdp === undefined ? {} : { sdp };
@@ -108,19 +115,9 @@ export function onGlareOver(state: Talking): UserStep {
   );
 }
 
-/**
- * RFC 3261 §14.1: in units of 10 ms, 2.1 to 4 s for whoever made the Call-ID, else up to 2 s. The Call-ID of the callee's leg
- * is ours. Drawn from the transaction, so that a step done again waits as long.
- */
-function backOff(seed: string, towardsCallee: boolean): number {
-  let hash = 0;
-  for (let at = 0; at < seed.length; at++) hash = (hash * 31 + seed.charCodeAt(at)) >>> 0;
-  return towardsCallee ? 2_100 + (hash % 191) * 10 : (hash % 201) * 10;
-}
-
 export function onTalkAck(state: Talking, event: EventOf<"ack">): UserStep {
   const media = mediaOf(state, event.leg);
-  if (state.policy && media) return adopt(state, onAck(media, state.policy, event), event.atMs);
+  if (state.policy && media) return adoptMedia(state, onAck(media, state.policy, event), event.atMs);
   const { relay, ...rest } = state;
   if (relay?.phase !== "acking" || relay.by !== event.leg) return to(state);
   return relay.held ? to(rest, ack(otherLeg(state, event.leg), event.sdp)) : to(rest);
@@ -128,18 +125,18 @@ export function onTalkAck(state: Talking, event: EventOf<"ack">): UserStep {
 
 export function onTalkDescribed(state: Talking, event: EventOf<"described">): UserStep {
   const media = mediaOf(state, event.leg);
-  return media ? adopt(state, onDescribed(media, event), event.atMs) : to(state);
+  return media ? adoptMedia(state, onDescribed(media, event), event.atMs) : to(state);
 }
 
 export function onTalkRefused(state: Talking, event: EventOf<"refused">): UserStep {
   const media = mediaOf(state, event.leg);
-  return media ? adopt(state, onRefused(media, event), event.atMs) : to(state);
+  return media ? adoptMedia(state, onRefused(media, event), event.atMs) : to(state);
 }
 
 /** A re-INVITE was given up; the edge has answered it. */
 export function onTalkCancel(state: Talking, { leg, txn, atMs }: EventOf<"cancel">): UserStep {
   const media = mediaOf(state, leg);
-  if (media) return adopt(state, onCancel(media, txn), atMs);
+  if (media) return adoptMedia(state, onCancel(media, txn), atMs);
   const { relay, ...rest } = state;
   if (relay?.phase === "waiting" && relay.txn === txn) return to(rest, calm);
   return relay?.phase === "asked" && relay.txn === txn ? to(rest, cancel(otherLeg(state, leg))) : to(state);
@@ -165,11 +162,3 @@ export const onTalkBye = (state: Talking, { leg, txn, atMs }: EventOf<"bye">): U
     before: [reply(txn, 200)],
     byes: [otherLeg(state, leg)],
   });
-
-/** Adopts what happened to one side's media leg. */
-function adopt(state: Talking, { leg, effects, broken }: LegStep, atMs: number): UserStep {
-  const next = withMedia(state, leg);
-  if (broken)
-    return end(next, { atMs, cause: "media-refused", before: effects, byes: [state.leg, state.peer] });
-  return to(next, ...effects, ...watchMedia(state, next, atMs));
-}

@@ -1,16 +1,11 @@
-import { bestFailure } from "./best-failure.ts";
-import type { EventOf, TrunkHop } from "./call-event.ts";
+import type { EventOf } from "./call-event.ts";
 import type { Effect } from "./effect.ts";
 import { askMedia } from "./media-leg.ts";
+import { claim, elsewhere, hopFailureOf, noPlaceLeft } from "./trunk-hop.ts";
 import { branchOver, invite, memberOf } from "./user-call-branch.ts";
 import {
-  claim, end, removeMedia, reply, to, withBranch, type Branch, type Calling, type UserStep,
+  end, removeMedia, reply, to, withBranch, type Branch, type Calling, type UserStep,
 } from "./user-call.ts"; // prettier-ignore
-
-/** A peer that did not answer at all is left alone for so long, in s. */
-const SILENT_S = 30;
-/** The longest that a peer may send others away for, in s. */
-const MAX_AVOID_S = 3_600;
 
 /** Tries the next place of a call that leaves over trunks; ends it when there is none. */
 export function tryNext(state: Calling, atMs: number): UserStep {
@@ -27,41 +22,24 @@ export function onClaimed(state: Calling, { leg, claim: outcome, atMs }: EventOf
   const branch = state.branches.find((one) => one.leg === leg);
   if (branch?.state !== "claiming") return to(state);
   if (outcome === "claimed") return callHop(state, branch);
-  const later = state.later?.filter(({ trunk }) => trunk?.id !== branch.trunk?.id) ?? [];
+  const later = elsewhere(state.later, branch.trunk);
   return tryNext(withBranch({ ...state, later }, { ...branch, state: "over" }), atMs);
 }
 
-/** A place outside did not take the call, or wants to know who we are. */
+/** A place outside did not take the call. */
 export function onHopFailed(state: Calling, branch: Branch, event: EventOf<"response">): UserStep {
-  const { status, local, atMs, authorization } = event;
-  const { trunk } = branch;
-  if (authorization && !branch.authorized) {
-    const authorized: Branch = { ...branch, authorized: true };
-    return to(
-      withBranch(state, authorized),
-      invite(state, authorized, branch.sdp ?? state.sdp, authorization),
-    );
-  }
-  const told = local ? 480 : status;
-  const seconds = local ? SILENT_S : status === 503 ? Math.min(event.retryAfterS ?? 0, MAX_AVOID_S) : 0;
-  const avoid: Effect[] =
-    trunk && seconds > 0 ? [{ do: "avoid", trunk: trunk.id, peer: trunk.peer, seconds }] : [];
+  const { atMs } = event;
+  if (!branch.trunk) return branchOver(state, branch, event.status, atMs);
+  const { status, next: failsOver, effects: avoid } = hopFailureOf(branch.trunk, event);
   // What the caller has agreed with one peer (RFC 3262 §5) it cannot agree with another.
-  const last = !trunk || state.agreed === true || !(local || failsOver(trunk, status));
-  if (last) return before(avoid, branchOver(state, branch, told, atMs));
+  if (state.agreed === true || !failsOver) return before(avoid, branchOver(state, branch, status, atMs));
   const { unacknowledged: _of, ...rest } = state;
   const { state: next, effects } = removeMedia(
-    withBranch(rest, { ...branch, state: "over", status: told }),
+    withBranch(rest, { ...branch, state: "over", status }),
     new Set([branch.leg]),
   );
   return before([...avoid, ...effects], tryNext(next, atMs));
 }
-
-/** Whether an answer says more of the peer than of whom it leads to. Credentials that it would not take are its own affair. */
-const failsOver = ({ failoverOn }: TrunkHop, status: number): boolean =>
-  status === 401 ||
-  status === 407 ||
-  failoverOn.some((one) => one === status || one === `${Math.floor(status / 100)}xx`);
 
 function callHop(state: Calling, branch: Branch): UserStep {
   if (!state.policy) {
@@ -76,19 +54,11 @@ function callHop(state: Calling, branch: Branch): UserStep {
   return to({ ...offering, media: [...offering.media, asked.leg] }, ...asked.effects);
 }
 
-/** Every place was tried, or none had room (RFC 3261 §21.5.4). */
 function noneLeft(state: Calling, atMs: number): UserStep {
-  const statuses = state.branches.flatMap((one) => one.status ?? []);
-  const status = statuses.length === 0 ? 503 : bestFailure(statuses);
-  const text = statuses.length === 0 ? "every trunk is full" : "no trunk took the call";
+  const { status, cause, text } = noPlaceLeft(state.branches.flatMap((one) => one.status ?? []));
   const headers: [string, string][] = [["Reason", `SIP;cause=${status};text="${text}"`]];
   if (status === 503) headers.push(["Retry-After", "5"]);
-  return end(state, {
-    atMs,
-    cause: statuses.length === 0 ? "trunk-full" : "rejected",
-    status,
-    before: [reply(state.txn, status, headers)],
-  });
+  return end(state, { atMs, cause, status, before: [reply(state.txn, status, headers)] });
 }
 
 const before = (effects: readonly Effect[], step: UserStep): UserStep => ({

@@ -4,6 +4,7 @@ import type { Effect } from "./effect.ts";
 import { CLOSE_TRIES, MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import { onEarlyOffer, onEarlyResponse, onNoPrack, onPrack, onTalkNoPrack } from "./user-call-early.ts";
 import { onInviteResponse, onNoAnswer, onSetupDescribed, onSetupRefused } from "./user-call-setup.ts";
+import { onTalkMoved } from "./user-call-moved.ts";
 import { onClaimed } from "./user-call-turns.ts";
 import {
   onGlareOver,
@@ -77,6 +78,7 @@ export const table = {
     described: onTalkDescribed,
     refused: onTalkRefused,
     cancel: onTalkCancel,
+    moved: onTalkMoved,
     info: onTalkInfo,
     // The callee was faster than the caller's PRACK.
     prack: (state, { txn, sdp }) => to(state, reply(txn, sdp === undefined ? 200 : 488)),

@@ -5,7 +5,8 @@ import type { Acknowledgeable, Destination } from "./call-event.ts";
 import { sdpBody, sip, type CallDetail, type Effect, type EndCause } from "./effect.ts";
 import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import type { Referral } from "./referral.ts";
-import { owedTxn, repeatPut, type MediaLeg } from "./media-leg.ts";
+import { owedTxn, repeatPut, type LegStep, type MediaLeg } from "./media-leg.ts";
+import { claim } from "./trunk-hop.ts";
 
 /** One contact of the callee that is called. */
 export interface Branch extends Destination {
@@ -23,10 +24,6 @@ export interface Branch extends Destination {
     /** Failed with `status`, or cancelled. */
     | "over";
   readonly status?: number;
-  /** Over a trunk: the offer that was sent, for it may have to be sent again with credentials. */
-  readonly sdp?: string;
-  /** Over a trunk: it has been sent with credentials. */
-  readonly authorized?: true;
   /** Its answer, when it came in a reliable provisional response that the caller was not told: the 2xx has none. */
   readonly answer?: string;
 }
@@ -58,6 +55,20 @@ export type Relay =
       readonly txn: TxnId;
       readonly sdp: string | undefined;
       readonly glares: number;
+    }
+  /**
+   * A side has moved its media without being asked by the other, which is told by a re-INVITE of ours; nobody waits for its
+   * answer. `waits`: it was offering too. `back`: the answer had moved in its turn, and this tells so.
+   */
+  | {
+      readonly phase: "telling";
+      readonly by: LegId;
+      readonly sdp: string;
+      /** What that side has been told of the other one. */
+      readonly stood: string;
+      readonly glares: number;
+      readonly waits?: true;
+      readonly back?: true;
     }
   /** Answered; ACK awaited. `held`: the other side's 2xx waits for the answer in it. */
   | { readonly phase: "acking"; readonly by: LegId; readonly held: boolean };
@@ -110,6 +121,8 @@ export type UserCall =
       readonly name: "talking";
       readonly answerMs: number;
       readonly peer: LegId;
+      /** The side that is reached over the trunk: nobody of ours. */
+      readonly outside?: LegId;
       readonly relay?: Relay;
       /** A transfer under way. */
       readonly referral?: Referral;
@@ -276,6 +289,23 @@ export function repeatUserCall(state: UserCall): Effect[] {
     : claims;
 }
 
-/** Asks the trunk of a branch for room. */
-export const claim = ({ leg, trunk }: Branch): Effect[] =>
-  trunk ? [{ do: "claim", trunk: trunk.id, leg }] : [];
+/** Times that one re-INVITE is tried again after 491; then its sender is told. */
+export const MAX_GLARES = 3;
+
+/**
+ * RFC 3261 §14.1: in units of 10 ms, 2.1 to 4 s for whoever made the Call-ID, else up to 2 s. The Call-ID of the callee's leg
+ * is ours. Drawn from the transaction, so that a step done again waits as long.
+ */
+export function backOff(seed: string, towardsCallee: boolean): number {
+  let hash = 0;
+  for (let at = 0; at < seed.length; at++) hash = (hash * 31 + seed.charCodeAt(at)) >>> 0;
+  return towardsCallee ? 2_100 + (hash % 191) * 10 : (hash % 201) * 10;
+}
+
+/** Adopts what happened to one side's media leg. */
+export function adoptMedia(state: Talking, { leg, effects, broken }: LegStep, atMs: number): UserStep {
+  const next = withMedia(state, leg);
+  if (broken)
+    return end(next, { atMs, cause: "media-refused", before: effects, byes: [state.leg, state.peer] });
+  return to(next, ...effects, ...watchMedia(state, next, atMs));
+}

@@ -9,8 +9,11 @@ export interface ServerIds {
   inviteOf(leg: string): string;
 }
 
-/** `follow` has no frame: where a connection of a remote server has gone is that server's affair. */
-export type Encodable = Exclude<SipCommand, { type: "follow" }>;
+/**
+ * `follow` has no frame: where a connection of a remote server has gone is that server's affair. Nor have `account` and
+ * `authorize`: the protocol knows no accounts, see account-requests.ts.
+ */
+export type Encodable = Exclude<SipCommand, { type: "follow" | "account" | "authorize" }>;
 
 /** The edge takes a new request's leg from this header, so that responses come back addressed. */
 const LEG_HEADER = "X-Crossband-Leg";
@@ -34,7 +37,9 @@ export function encodeCommand(command: Encodable, ids: ServerIds): string {
     }
     case "request": {
       const own = [[LEG_HEADER, command.leg], ["From", command.from], ["To", command.to]] as const; // prettier-ignore
-      const headers = [...own, ...(command.headers ?? [])];
+      // The server puts its address in the place of this host.
+      const contact = command.contactUser === undefined ? [] : [["Contact", `<sip:${command.contactUser}@localhost>`] as const]; // prettier-ignore
+      const headers = [...own, ...contact, ...(command.headers ?? [])];
       return frame("", "", hopOf(command.flow), `${command.method} ${command.uri} SIP/2.0`, {
         ...command,
         headers,
@@ -76,7 +81,7 @@ function frame(txn: string, dialog: string, hop: string, start: string, content:
   return `${leader}\r\n${lines.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** A way back as a next hop. A socket of an edge is named by parameters that only our edge knows. */
+/** A way back as a next hop. A socket of an edge, and what a peer has to prove, are named by parameters that only our edge knows. */
 function hopOf(flow: Flow | undefined): string {
   if (!flow) return "";
   const host = flow.host.includes(":") ? `[${flow.host}]` : flow.host;
@@ -84,5 +89,6 @@ function hopOf(flow: Flow | undefined): string {
     flow.instance === undefined || flow.connection === undefined
       ? ""
       : `;instance=${flow.instance};connection=${flow.connection}`;
-  return `sip:${host}:${flow.port};transport=${flow.transport}${socket}`;
+  const name = flow.name === undefined ? "" : `;name=${flow.name}`;
+  return `sip:${host}:${flow.port};transport=${flow.transport}${socket}${name}`;
 }

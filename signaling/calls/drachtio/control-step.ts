@@ -2,7 +2,7 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { commitStep } from "#state/call/commit-step.ts";
 import { loadCall, revisions, type StoredCall } from "#state/call/stored-call.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
-import type { CallId, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
+import type { CallId, LegId, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
 
 /** Call control's record of one call: its state, its timers, and who worked on it last. Plain JSON. */
 export interface ControlRecord {
@@ -11,6 +11,8 @@ export interface ControlRecord {
   readonly state?: unknown;
   readonly timers: Readonly<Record<string, number>>;
   readonly ttlMs?: number;
+  /** Whose credentials answer the challenges of a leg's peer. */
+  readonly accounts?: Readonly<Record<LegId, string>>;
 }
 
 export interface StepResult {
@@ -18,6 +20,18 @@ export interface StepResult {
   readonly effects: readonly (() => void)[];
   /** The record after the step; undefined when there is none. */
   readonly record: ControlRecord | undefined;
+  /** As in the record; what ends with the step knows them too. */
+  readonly accounts: () => ControlRecord["accounts"];
+}
+
+/** A timer of a request whose peer may say nothing only so long: the server's protocol knows no such limit. */
+const PATIENCE = "patience ";
+export const patienceOf = (leg: LegId, method: string): string => `${PATIENCE}${method} ${leg}`;
+
+/** The request that such a timer is of; undefined for one of call control. */
+export function impatientIn(timer: string): { readonly method: string; readonly leg: LegId } | undefined {
+  const [method, leg] = timer.startsWith(PATIENCE) ? timer.slice(PATIENCE.length).split(" ") : [];
+  return method !== undefined && leg !== undefined ? { method, leg } : undefined;
 }
 
 /** A step that lost this many races is given up. */
@@ -78,6 +92,7 @@ function createDraft(callId: CallId, before: ControlRecord | undefined) {
   let state = before?.state;
   let timers = before?.timers ?? {};
   let ttlMs = before?.ttlMs;
+  let accounts = before?.accounts;
   let touched = false;
   const step: Step = {
     callId,
@@ -89,6 +104,10 @@ function createDraft(callId: CallId, before: ControlRecord | undefined) {
     },
     command(command) {
       commands.push(command);
+      if (command.type === "request" && command.patienceMs !== undefined)
+        step.timer(patienceOf(command.leg, command.method), Date.now() + command.patienceMs);
+      const account = command.type === "account" || command.type === "request" ? command.account : undefined;
+      if (account !== undefined && "leg" in command) accounts = { ...accounts, [command.leg]: account };
     },
     // The server keeps its dialogs to itself.
     dialog: () => undefined,
@@ -113,10 +132,17 @@ function createDraft(callId: CallId, before: ControlRecord | undefined) {
     ahead,
     effects,
     details,
+    accounts: () => accounts,
     changed: () => touched || details.length > 0,
     record(worker: string): ControlRecord | undefined {
       if (state === undefined && Object.keys(timers).length === 0) return undefined;
-      return { worker, state, timers, ...(ttlMs === undefined ? {} : { ttlMs }) };
+      return {
+        worker,
+        state,
+        timers,
+        ...(ttlMs === undefined ? {} : { ttlMs }),
+        ...(accounts && { accounts }),
+      };
     },
   };
 }

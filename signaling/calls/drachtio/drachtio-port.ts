@@ -12,8 +12,9 @@ import type {
   SipPort,
   Step,
 } from "#signaling/sip-port/sip-port.ts";
-import { encodeCommand } from "./command-frame.codec.ts";
-import { runStep, type ControlRecord } from "./control-step.ts";
+import { createAccountRequests } from "./account-requests.ts";
+import { encodeCommand, type Encodable } from "./command-frame.codec.ts";
+import { impatientIn, patienceOf, runStep, type ControlRecord } from "./control-step.ts";
 import { createLegNames } from "./leg-names.ts";
 import { localFailure } from "./local-failure.ts";
 import { connectSrf } from "./srf-connection.ts";
@@ -62,6 +63,7 @@ type Work = (step: Step, before: ControlRecord | undefined) => Promise<void>;
 export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
   const { instance, redis, log, now = Date.now } = options;
   const names = createLegNames();
+  const accountRequests = createAccountRequests();
   const queues = new Map<CallId, { tail: Promise<void>; waiting: number }>();
   const timers = new Map<CallId, NodeJS.Timeout>();
   let handler: SipHandler | undefined;
@@ -71,7 +73,7 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
     { host, port: Number(port), secret: options.secret, methods: METHODS },
     (frame) => {
       const event = toEvent(frame, names);
-      if (event) onEvent(event);
+      if (event) onEvent(withChallenge(event));
       else log.debug({ txn: frame.txn }, "frame of no call of ours");
     },
     log,
@@ -94,7 +96,14 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
       if (isNew && before && before.worker !== instance) {
         step.save(before.state);
         await handler?.recover(step);
-      } else await handler?.onEvent(event, step);
+        return;
+      }
+      // Whoever asks who we are has been heard, but what answers it is still to be.
+      if (event.type === "response" && !event.challenged) {
+        const patience = patienceOf(event.leg, event.method);
+        if (before?.timers[patience] !== undefined) step.timer(patience, undefined);
+      }
+      await handler?.onEvent(event, step);
     });
   }
 
@@ -105,7 +114,8 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
     if (queue.waiting >= MAX_WAITING) throw new Error("too many events wait for one call");
     queue.waiting++;
     const turn = queue.tail.then(async () => {
-      const { commands, effects, record } = await runStep(redis, call, instance, work);
+      const { commands, effects, record, accounts } = await runStep(redis, call, instance, work);
+      accountRequests.know(accounts());
       arm(call, record?.worker === instance ? record : undefined);
       for (const command of commands) execute(command);
       for (const effect of effects) effect();
@@ -124,8 +134,15 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
     });
   }
 
-  function execute(command: SipCommand): void {
-    if (command.type === "follow") return;
+  function withChallenge(event: SipEvent): SipEvent {
+    const challenged = event.type === "response" ? accountRequests.challengedBy(event) : undefined;
+    return event.type === "response" && challenged ? { ...event, challenged } : event;
+  }
+
+  function execute(given: SipCommand): void {
+    if (given.type === "follow" || given.type === "account") return;
+    const command = given.type === "authorize" ? accountRequests.again(given) : given;
+    if (!command) return;
     const leg = command.type === "reply" ? undefined : command.leg;
     let frame: string;
     try {
@@ -138,6 +155,8 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
     connection.send(frame).then(
       (reply) => {
         const method = "method" in command ? command.method : undefined;
+        if (reply.ok && (command.type === "request" || command.type === "in-dialog"))
+          accountRequests.keep(command, reply.txn, reply.text);
         if (reply.ok && leg !== undefined)
           names.learn(leg, { txn: reply.txn, ...(method === undefined ? {} : { method }) });
         else if (reply.ok && command.type === "reply") learnDialog(command.txn, reply.dialog);
@@ -158,7 +177,7 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
   }
 
   /** A request that the server refuses is told as a response of our own making; others are only noted. */
-  function fail(command: SipCommand, status: number, reason = ""): void {
+  function fail(command: Encodable, status: number, reason = ""): void {
     log.debug({ command: command.type, reason }, "server refused a command");
     if (command.type !== "request" && command.type !== "in-dialog") return;
     const event = localFailure(command, status);
@@ -182,8 +201,21 @@ export function openDrachtioPort(options: DrachtioPortOptions): DrachtioPort {
     for (const [name, atMs] of Object.entries(before?.timers ?? {})) {
       if (atMs > now()) continue;
       step.timer(name, undefined);
-      await handler?.onTimer(name, step);
+      const silent = impatientIn(name);
+      if (silent) await giveUp(step, silent);
+      else await handler?.onTimer(name, step);
     }
+  }
+
+  /** The peer has said nothing at all: told as 408, and taken down should it be heard of after all. */
+  async function giveUp(
+    step: Step,
+    silent: { readonly leg: string; readonly method: string },
+  ): Promise<void> {
+    const { leg, method } = silent;
+    if (method === "INVITE") step.command({ type: "cancel", leg });
+    const event = localFailure(silent, 408);
+    if (event) await handler?.onEvent(event, step);
   }
 
   /**

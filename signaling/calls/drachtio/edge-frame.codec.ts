@@ -20,6 +20,8 @@ export type EdgeFrame =
       readonly reason: string;
       readonly txn: string;
       readonly dialog: string;
+      /** What was sent, as it was sent. */
+      readonly text: string;
     };
 
 /** Below this a `sip` frame names no transaction and dialog. */
@@ -40,6 +42,7 @@ export function decodeEdgeFrame(frame: string): EdgeFrame | undefined {
       reason: ok ? "" : at(4),
       txn: at(10),
       dialog: at(11) === "Msg sent:" ? "" : at(11),
+      text,
     };
   }
   if (at(1) !== "sip" || tokens.length < SIP_TOKENS || text === "") return undefined;

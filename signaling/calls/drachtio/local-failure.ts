@@ -4,7 +4,7 @@ import type { SipCommand, SipEvent } from "#signaling/sip-port/sip-port.ts";
 
 /** The response that call control is told when the server did not take a request. Undefined when the request was malformed. */
 export function localFailure(
-  command: Extract<SipCommand, { type: "request" | "in-dialog" }>,
+  command: Pick<Extract<SipCommand, { type: "request" | "in-dialog" }>, "leg" | "method">,
   status: number,
 ): SipEvent | undefined {
   const { leg, method } = command;

@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { buildResponse } from "#signaling/edge/message/build.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
+import { openUdpWire, type From, type Wire } from "./carrier-wire.ts";
 
 /** What a carrier says to a request: a status, with headers and a body. Undefined: nothing. */
 export interface Reply {
@@ -21,23 +20,24 @@ export const CARRIER_SDP = [
 const TIMEOUT_MS = 6_000;
 
 /**
- * One peer of a trunk on a loopback address of its own. It answers by rule and says what it got; retransmissions are answered
+ * One peer of a trunk on a loopback address of its own, over UDP unless another wire is given. It answers by rule and says what it got; retransmissions are answered
  * again and shown once.
  */
-export async function openCarrier(host = "127.0.0.1", port = 0) {
-  const socket = createSocket("udp4");
-  socket.bind(port, host);
-  await once(socket, "listening");
-  const bound = socket.address().port;
+export async function openCarrier(host = "127.0.0.1", wire?: Wire) {
+  const own = wire ?? (await openUdpWire(host, 0));
+  const { transport, port: bound } = own;
   const got: SipMessage[] = [];
   const waiting: { method: string; resolve: (message: SipMessage) => void }[] = [];
   const seen = new Map<string, string>();
+  const origins = new Map<string, From>();
   const responses = new Map<string, (message: SipMessage) => void>();
   const rules = new Map<string, Answer>([["OPTIONS", () => ({ status: 200 })]]);
-  const contact = `<sip:carrier@${host}:${bound}>`;
+  const parameter = transport === "udp" ? "" : `;transport=${transport}`;
+  const contact = `<sip:carrier@${host}:${bound}${parameter}>`;
   let made = 0;
+  let repeated = 0;
 
-  const receive = (message: SipMessage, from: { port: number; address: string }): void => {
+  const receive = (message: SipMessage, from: From): void => {
     const key = `${message.cseq.method} ${message.topVia.branch ?? ""}`;
     if (message.kind === "response") {
       if (message.status >= 200) responses.get(key)?.(message);
@@ -45,19 +45,24 @@ export async function openCarrier(host = "127.0.0.1", port = 0) {
     }
     const sent = seen.get(key);
     if (sent !== undefined) {
-      if (sent !== "") socket.send(Buffer.from(sent, "latin1"), from.port, from.address);
+      repeated++;
+      origins.set(key, from);
+      if (sent !== "") own.send(sent, from);
       return;
     }
     seen.set(key, "");
+    origins.set(key, from);
     const at = waiting.findIndex(({ method }) => method === message.method);
     if (at === -1) got.push(message);
     else waiting.splice(at, 1)[0]?.resolve(message);
     if (message.method === "ACK") return;
     const reply = (rules.get(message.method) ?? (() => ({ status: 200 })))(message);
-    if (reply) answer(message, reply, from);
+    if (reply) answer(message, reply);
   };
 
-  const answer = (request: SipMessage, reply: Reply, from: { port: number; address: string }): void => {
+  const answer = (request: SipMessage, reply: Reply): void => {
+    const key = `${request.cseq.method} ${request.topVia.branch ?? ""}`;
+    const from = origins.get(key);
     const text = buildResponse(request, {
       status: reply.status,
       toTag: reply.status === 100 ? undefined : (request.to.tag ?? `c${host.replaceAll(".", "")}`),
@@ -68,29 +73,33 @@ export async function openCarrier(host = "127.0.0.1", port = 0) {
       body: reply.body,
       contentType: reply.body === undefined ? undefined : "application/sdp",
     });
-    seen.set(`${request.cseq.method} ${request.topVia.branch ?? ""}`, text);
-    socket.send(Buffer.from(text, "latin1"), from.port, from.address);
+    seen.set(key, text);
+    if (from) own.send(text, from);
   };
 
-  socket.on("message", (packet, from) => {
-    const parsed = parseMessage(packet.toString("latin1"));
+  own.onText = (text, from) => {
+    const parsed = parseMessage(text);
     if (!parsed.ok) throw new Error(`carrier got a malformed message: ${parsed.reason}`);
     receive(parsed.message, from);
-  });
+  };
 
   return {
     host,
     port: bound,
-    peer: `${host}:${bound}`,
+    peer: `${host}:${bound}${parameter}`,
     /** Requests that no `next` has taken. */
     got,
+    /** Requests that came again. */
+    get repeated() {
+      return repeated;
+    },
     /** Answers a method by this rule from now on. */
     on(method: string, rule: Answer): void {
       rules.set(method, rule);
     },
-    /** Answers a request that a rule left open. */
-    answer(request: SipMessage, reply: Reply, server: string): void {
-      answer(request, reply, addressOf(server));
+    /** Answers a request that a rule left open, where it came from. */
+    answer(request: SipMessage, reply: Reply): void {
+      answer(request, reply);
     },
     /** The next request of a method; what came before and was not taken counts. */
     next(method: string, limitMs = TIMEOUT_MS): Promise<SipMessage> {
@@ -115,19 +124,18 @@ export async function openCarrier(host = "127.0.0.1", port = 0) {
       const branch = `z9hG4bKc${randomBytes(6).toString("hex")}`;
       const seq = parts.seq ?? ++made;
       const lines = [
-        `${parts.method} ${parts.uri} SIP/2.0`, `Via: SIP/2.0/UDP ${host}:${bound};branch=${branch};rport`, "Max-Forwards: 70",
+        `${parts.method} ${parts.uri} SIP/2.0`, `Via: SIP/2.0/${transport.toUpperCase()} ${host}:${bound};branch=${branch};rport`, "Max-Forwards: 70",
         `From: ${parts.from}`, `To: ${parts.to}`, `Call-ID: ${parts.callId}`, `CSeq: ${seq} ${parts.method}`,
         `Contact: ${contact}`, ...(parts.headers ?? []).map(([name, value]) => `${name}: ${value}`),
         ...(parts.body === undefined ? [] : ["Content-Type: application/sdp"]), `Content-Length: ${(parts.body ?? "").length}`,
       ]; // prettier-ignore
-      const packet = Buffer.from(`${lines.join("\r\n")}\r\n\r\n${parts.body ?? ""}`, "latin1");
-      const to = addressOf(server);
+      const text = `${lines.join("\r\n")}\r\n\r\n${parts.body ?? ""}`;
       const send = () => {
-        socket.send(packet, to.port, to.address);
+        own.send(text, addressOf(server));
       };
       send();
       if (parts.method === "ACK") return Promise.reject(new Error("nothing answers an ACK"));
-      const again = setInterval(send, 500);
+      const again = setInterval(transport === "udp" ? send : () => undefined, 500);
       return new Promise<SipMessage>((resolve, reject) => {
         const limit = setTimeout(() => {
           reject(new Error(`${parts.method} was not answered`));
@@ -140,12 +148,16 @@ export async function openCarrier(host = "127.0.0.1", port = 0) {
         clearInterval(again);
       });
     },
+    /** Sends these bytes, whatever they are. */
+    send(server: string, text: string): void {
+      own.send(text, addressOf(server));
+    },
     /** Acknowledges a 2xx. */
     ack(server: string, parts: CarrierRequest): void {
       this.request(server, { ...parts, method: "ACK" }).catch(() => undefined);
     },
     close(): void {
-      socket.close();
+      own.close();
     },
   };
 }
@@ -163,7 +175,7 @@ export interface CarrierRequest {
   readonly body?: string;
 }
 
-function addressOf(server: string): { port: number; address: string } {
+function addressOf(server: string): From {
   const at = server.lastIndexOf(":");
   return { port: Number(server.slice(at + 1)), address: server.slice(0, at) };
 }
@@ -213,6 +225,34 @@ export function challenging(
             ],
           ],
         };
+}
+
+/**
+ * The rules of a carrier that wants credentials in every request and takes each nonce once: whoever comes with an older one
+ * is told that it is stale.
+ */
+export function oneTimeNonces(
+  account: { username: string; password: string },
+  { algorithm = "MD5", proxy = false }: { algorithm?: "MD5" | "SHA-256"; proxy?: boolean } = {},
+): (then: Answer) => Answer {
+  let spent = 0;
+  const nameOf = (count: number): string => `once-${count}`;
+  return (then) => (request) => {
+    if (proves(request, account, nameOf(spent))) {
+      spent++;
+      return then(request);
+    }
+    const stale = Array.from({ length: spent }, (_, count) => nameOf(count)).some((nonce) =>
+      proves(request, account, nonce),
+    );
+    const challenge = `Digest realm="carrier.example", nonce="${nameOf(spent)}", algorithm=${algorithm}, qop="auth"`;
+    return {
+      status: proxy ? 407 : 401,
+      headers: [
+        [proxy ? "Proxy-Authenticate" : "WWW-Authenticate", `${challenge}${stale ? ", stale=true" : ""}`],
+      ],
+    };
+  };
 }
 
 /** A registrar's 200: the contact with its expiry. */

@@ -5,6 +5,8 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import type { CallDetail } from "#signaling/calls/call/effect.ts";
+import { openUdpPhone } from "#signaling/edge/testing/udp-phone.ts";
+import { startEdge } from "#signaling/edge/index.ts";
 import { startSignaling } from "#signaling/index.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
@@ -46,6 +48,7 @@ export interface TestCalls {
 export async function startTestCalls(
   sip: Partial<Config["sip"]> = {},
   host = "127.0.0.1",
+  { onRemoteEdge = false } = {},
 ): Promise<TestCalls> {
   const redisServer = await startRedis();
   const log =
@@ -66,8 +69,13 @@ export async function startTestCalls(
     config, log, redis, instance: `signaling-${randomBytes(3).toString("hex")}`, secret: "test-secret",
     openBlocking: () => connect(redisServer.url, { log, blocking: true }),
   }; // prettier-ignore
+  const edge = onRemoteEdge
+    ? await startEdge({ ...context, instance: `edge-${context.instance}` })
+    : undefined;
+  if (edge) config.sip.server = `drachtio://${edge.card().listeners["drachtio"] ?? ""}`;
   const role = await startSignaling(context);
-  const server = role.card().listeners["udp"] ?? "";
+  const server = (edge ?? role).card().listeners["udp"] ?? "";
+  if (edge) await attached(server);
   const phones: Phone[] = [];
   return {
     server, redis, media, redisUrl: redisServer.url, roles: [role], contexts: [context],
@@ -91,9 +99,20 @@ export async function startTestCalls(
     async close() {
       for (const phone of phones) phone.close();
       await role.close();
+      await edge?.close();
       await media.close();
       redis.disconnect();
       await redisServer.stop();
     },
   }; // prettier-ignore
+}
+
+/** Resolves when call control answers through a remote edge: 480 until it is attached, 503 until it has asked for OPTIONS. */
+async function attached(server: string): Promise<void> {
+  const phone = await openUdpPhone();
+  for (let seq = 1, status = 0; status !== 200; seq++) {
+    phone.send(Number(server.split(":")[1]), phone.request({ method: "OPTIONS", seq, branch: `o${seq}` }));
+    ({ status } = await phone.next(({ cseq }) => cseq.seq === seq));
+  }
+  phone.close();
 }

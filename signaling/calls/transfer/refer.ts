@@ -2,6 +2,9 @@ import type { Clock } from "#common/clock.ts";
 import { mayJoin } from "#state/directory/may-join.ts";
 import type { TalkGroup, User } from "#state/directory/provision.ts";
 import type { Binding } from "#state/registration/binding.ts";
+import { inboundLeadsTo } from "#signaling/calls/trunk/trunk-numbers.ts";
+import type { Dialled, Routes } from "#signaling/calls/trunk/trunk-routes.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { addressOf, policyOf as groupPolicyOf } from "#signaling/calls/call/admit-invite.ts";
 import { MAX_DEPTH, type DialPlan } from "#signaling/calls/call/bridged-call.ts";
 import type { AnyCall, CallRunner } from "#signaling/calls/call/call-runner.ts";
@@ -13,8 +16,8 @@ import { oneFlowEach } from "#signaling/calls/registrar/outbound.ts";
 import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts";
 import { findTarget, type Lookup } from "#signaling/calls/routing/target.ts";
 import { callIdOf } from "#signaling/edge/engine/ids.ts";
-import { parseAddress } from "#signaling/edge/message/address.ts";
-import type { SipUri } from "#signaling/edge/message/uri.ts";
+import { formatAddress, parseAddress } from "#signaling/edge/message/address.ts";
+import { formatUri, type SipUri } from "#signaling/edge/message/uri.ts";
 import type { Gruus } from "#signaling/calls/registrar/gruu.ts";
 import type { CallId, LegId, SipEvent, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
 import { callOfLeg, parseReplaces, replacesIn } from "./replaces-header.ts";
@@ -28,6 +31,8 @@ export interface ReferOptions {
   readonly runner: Pick<CallRunner, "advance">;
   readonly port: Pick<SipPort, "begin">;
   readonly gruus: Pick<Gruus, "deviceOf">;
+  /** Where a number outside is reached, for the user who refers to it. */
+  readonly routes: (dialled: Dialled, user: User, message: SipMessage) => Promise<Routes>;
   readonly ringMs: number;
 }
 
@@ -35,6 +40,7 @@ type Request = Extract<SipEvent, { type: "request" }>;
 type Found = { readonly call: CallId; readonly ask: Ask } | Refused;
 
 interface Referrer {
+  readonly message: SipMessage;
   readonly user: User;
   readonly leg: LegId;
   readonly seq: number;
@@ -50,9 +56,13 @@ const refuse = (text: string, status = 403): Refused => ({
   headers: [["Reason", `SIP;cause=${status};text="${text}"`]],
 });
 
-/** Whose a leg of an answered call is. */
-export const userAt = (call: Transferable, leg: LegId): string =>
+/** Who is at a leg of an answered call: a user, or somebody outside. */
+export const partyAt = (call: Transferable, leg: LegId): string =>
   call.kind === "user" ? (leg === call.leg ? call.caller.id : call.callee) : call.media.member.id;
+
+/** True for the side of an answered call that is reached over a trunk. What it calls itself names no user of ours. */
+export const isOutside = (call: Transferable, leg: LegId): boolean =>
+  call.kind === "user" ? call.outside === leg : call.trunk !== undefined;
 
 /**
  * Lets a REFER inside a call in (RFC 3515). Who refers may cause what it might have done itself, and nothing else. Returns
@@ -66,6 +76,7 @@ export function createRefer({
   runner,
   port,
   gruus,
+  routes,
   ringMs,
 }: ReferOptions) {
   return async ({ message, txn, leg }: Request, own: OwnHosts, step: Step): Promise<Refused | undefined> => {
@@ -77,12 +88,13 @@ export function createRefer({
     if (!referTo) return refuse("Refer-To", 400);
     const method = referTo.uri.params.get("method") ?? "INVITE";
     if (method.toUpperCase() !== "INVITE") return refuse("only INVITE is referred");
-    const user = await directory.user(userAt(call, leg));
+    if (isOutside(call, leg)) return refuse("trunks refer nobody");
+    const user = await directory.user(partyAt(call, leg));
     if (!user) return refuse("referrer unknown");
     const depth = call.kind === "bridged" ? call.depth + 1 : 1;
     if (depth > MAX_DEPTH) return refuse("too many referrals in a row");
     const { seq } = message.cseq;
-    const by: Referrer = { user, leg, seq, depth };
+    const by: Referrer = { message, user, leg, seq, depth };
     const replaces = replacesIn(referTo.uri.headers);
     const found =
       replaces === undefined ? await blind(call, by, referTo.uri, own) : await attended(call, by, replaces);
@@ -98,6 +110,7 @@ export function createRefer({
     const addressee = device ? ({ kind: "name", name: device.user } as const) : addresseeOf(uri, own);
     const target = await findTarget(addressee, directory);
     if (target.kind === "group") return intoGroup(call, by, target.group);
+    if (target.kind === "outside") return outside(call, by, target.dialled, own);
     if (target.kind !== "user") return refuse("nobody there");
     const { user } = target;
     if (call.kind === "group") {
@@ -115,14 +128,38 @@ export function createRefer({
     return { call: callIdOf(secret, "REFER", `${by.leg}|${by.seq}`), ask: { op: "dial", plan } };
   }
 
+  /** A number outside is called in the name of whoever refers to it, and by its leave. */
+  async function outside(call: Transferable, by: Referrer, dialled: Dialled, own: OwnHosts): Promise<Found> {
+    if (call.kind === "group" && !(await isOpenToNumbers(call.policy.id)))
+      return refuse("no number leads to the talk group");
+    const found = await routes(dialled, by.user, by.message);
+    if ("status" in found) return refuse(found.reason);
+    const { number, hops } = found;
+    const callee = { id: number, name: number, priority: 0 };
+    const plan: DialPlan = {
+      ...sidesOf(call, by, callee, own),
+      origin: call.call, depth: by.depth, to: formatAddress(formatUri({ scheme: "sip", user: number, host: own.domain })),
+      destinations: hops, inTurn: true, ringMs, callee, referredBy: `<sip:${by.user.id}@${own.domain}>`,
+    }; // prettier-ignore
+    return { call: callIdOf(secret, "REFER", `${by.leg}|${by.seq}`), ask: { op: "dial", plan } };
+  }
+
+  /** Somebody outside may be in a group that a number of a trunk leads to: whoever calls that is let in. */
+  async function isOpenToNumbers(group: string): Promise<boolean> {
+    return (await directory.trunks()).some(({ inbound }) => inboundLeadsTo(inbound, group));
+  }
+
   /** The other party is put into a talk group: both must be allowed in. */
   async function intoGroup(call: Transferable, by: Referrer, group: TalkGroup): Promise<Found> {
     if (call.kind !== "user") return refuse("only a call between users goes into a talk group");
-    const member = memberOf(call, otherLeg(call, by.leg));
-    const other = await directory.user(member.id);
-    if (!other || !mayJoin(by.user, group) || !mayJoin(other, group))
-      return refuse("not a member of the talk group");
-    const joining = { ...member, name: other.name, priority: other.priority };
+    const leg = otherLeg(call, by.leg);
+    const member = memberOf(call, leg);
+    const other = isOutside(call, leg) ? undefined : await directory.user(member.id);
+    const mayOther = other
+      ? mayJoin(other, group)
+      : isOutside(call, leg) && (await isOpenToNumbers(group.id));
+    if (!mayJoin(by.user, group) || !mayOther) return refuse("not a member of the talk group");
+    const joining = other ? { ...member, name: other.name, priority: other.priority } : member;
     return { call: call.call, ask: { op: "join", policy: groupPolicyOf(group), member: joining } };
   }
 
@@ -141,7 +178,8 @@ export function createRefer({
         there?.kind === "user" &&
           there.name === "talking" &&
           (replaces.leg === there.leg || replaces.leg === there.peer) &&
-          userAt(there, replaces.leg) === by.user.id &&
+          !isOutside(there, replaces.leg) &&
+          partyAt(there, replaces.leg) === by.user.id &&
           dialog?.callId === replaces.callId &&
           dialog.remoteTag === replaces.remoteTag,
       );
@@ -158,7 +196,7 @@ export function createRefer({
 function sidesOf(
   call: Transferable,
   by: Referrer,
-  target: User,
+  target: Pick<User, "id">,
   own: OwnHosts,
 ): Pick<DialPlan, "policy" | "partner" | "from" | "parties"> {
   switch (call.kind) {
@@ -166,7 +204,7 @@ function sidesOf(
       const other = otherLeg(call, by.leg);
       return {
         policy: policyOf(call), partner: call.call, from: other === call.leg ? call.from : call.to,
-        parties: { kind: "user", from: userAt(call, other), to: target.id },
+        parties: { kind: "user", from: partyAt(call, other), to: target.id },
       }; // prettier-ignore
     }
     case "group":

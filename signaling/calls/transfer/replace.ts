@@ -9,6 +9,7 @@ import { sdpOf } from "#signaling/calls/call/to-event.ts";
 import { isWebrtc } from "#signaling/calls/call/user-call-setup.ts";
 import type { Lookup } from "#signaling/calls/routing/target.ts";
 import type { CallId, DialogView, SipEvent, SipPort, Step } from "#signaling/sip-port/sip-port.ts";
+import { isOutside } from "./refer.ts";
 import { callOfLeg, parseReplaces, type Replaces } from "./replaces-header.ts";
 
 export interface ReplaceOptions {
@@ -90,11 +91,13 @@ function placeOf(
   if (call.kind === "user" && call.name === "talking" && (leg === call.leg || leg === call.peer)) {
     const [owner, other] = leg === call.leg ? [call.caller.id, call.callee] : [call.callee, call.caller.id];
     if (earlyOnly) return 486;
-    return owner === user.id ? { policy: policyOf(call), partner: call.call, other } : 403;
+    return owner === user.id && !isOutside(call, leg)
+      ? { policy: policyOf(call), partner: call.call, other }
+      : 403;
   }
   if (call.kind === "bridged" && call.name === "joined" && leg === call.sip) {
     if (earlyOnly) return 486;
-    if (call.media.member.id !== user.id) return 403;
+    if (call.media.member.id !== user.id || isOutside(call, leg)) return 403;
     const { policy, partner, parties } = call;
     const other = parties.to === user.id ? parties.from : parties.to;
     return { policy, other, ...(partner !== undefined && { partner }) };

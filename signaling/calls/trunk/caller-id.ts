@@ -15,7 +15,7 @@ const MAX_NAME = 100;
 
 /** Somebody who calls from outside, as those who are called may know them. */
 export interface OutsideCaller {
-  /** The number, or `anonymous`. */
+  /** The number, `name@host` of one that has none, or `anonymous`. */
   readonly id: string;
   readonly name: string;
   /** name-addr for the callee. */
@@ -41,12 +41,19 @@ export function outsideCallerOf(message: SipMessage, trunk: Trunk, domain: strin
   const user = numberIn(uri);
   if (isPrivate(message) || user === undefined || /^anonymous$/i.test(user) || uri.host.endsWith(".invalid"))
     return { id: "anonymous", name: "Anonymous", from: ANONYMOUS };
-  const id = (toE164(user, trunk) ?? user).slice(0, MAX_NAME);
+  const number = toE164(user, trunk);
+  // A name that is no number is its carrier's: without its host it might be that of a user here.
+  const id = (number ?? `${user}@${uri.host}`).slice(0, MAX_NAME);
   const shown = displayName.slice(0, MAX_NAME);
+  const address = {
+    scheme: "sip",
+    user: number ?? user,
+    host: number === undefined ? uri.host : domain,
+  } as const;
   return {
     id,
-    name: shown === "" ? id : Buffer.from(shown, "latin1").toString("utf8"),
-    from: formatAddress(formatUri({ scheme: "sip", user: id, host: domain }), shown),
+    name: shown === "" ? (number ?? user).slice(0, MAX_NAME) : Buffer.from(shown, "latin1").toString("utf8"),
+    from: formatAddress(formatUri(address), shown),
   };
 }
 

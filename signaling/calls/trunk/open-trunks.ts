@@ -9,10 +9,12 @@ import { loadOfTrunk } from "#state/trunk/slots.ts";
 import { registers } from "#state/directory/trunk-schema.ts";
 import type { CallDirectory } from "#signaling/calls/directory.ts";
 import { createTargetResolver, systemNames } from "#signaling/edge/transport/resolve.ts";
+import type { Conduct } from "#signaling/sip-port/conduct.ts";
 import type { SipPort } from "#signaling/sip-port/sip-port.ts";
 import { openTrunkBook, type OpenTrunk, type TrunkBook } from "./trunk-book.ts";
 import { createTrunkDuties, type TrunkDuties } from "./trunk-duties.ts";
 import { createTrunkMetrics, type TrunkReading } from "./trunk-metrics.ts";
+import { createTrunkTrust } from "./trunk-trust.ts";
 import { createTrunkSlots, type TrunkSlots } from "./trunk-slots.ts";
 import { createTrunks, type Trunks } from "./trunks.ts";
 
@@ -30,6 +32,8 @@ export interface OpenTrunksOptions {
   readonly directory: () => CallDirectory;
   readonly bindings: (user: string) => Promise<readonly Binding[]>;
   readonly ringMs: number;
+  /** Who guards the sockets. */
+  readonly conduct: Conduct;
 }
 
 export interface TrunkParts {
@@ -45,16 +49,17 @@ export interface TrunkParts {
 export function openTrunks(options: OpenTrunksOptions): TrunkParts {
   const { context, clock, port, registry, cache, bindings, ringMs } = options;
   const { redis, secret, log } = context;
-  const book = openTrunkBook({
-    secret,
-    log,
-    list: () => listResources(redis, "trunk"),
-    resolve: createTargetResolver(systemNames(context.config.sip.nameServers)),
-  });
   const statuses = (trunk: string) => peerStatuses(redis, trunk);
   const read = async (): Promise<readonly TrunkReading[]> =>
     Promise.all((await book.trunks()).map((open) => readingOf(open)));
   const metrics = createTrunkMetrics(registry, read);
+  const book = openTrunkBook({
+    secret,
+    log,
+    opened: createTrunkTrust(options.conduct, metrics, log),
+    list: () => listResources(redis, "trunk"),
+    resolve: createTargetResolver(systemNames(context.config.sip.nameServers)),
+  });
   const slots = createTrunkSlots({ redis, clock, log, metrics, book, port });
   const domain = async () => (await options.directory().own()).domain;
   const duties = createTrunkDuties({ secret, domain, redis, clock, log, metrics, book, port });

@@ -31,10 +31,12 @@ export interface TrunkBookOptions {
   readonly list: () => Promise<readonly unknown[]>;
   readonly resolve: (uri: SipUri) => Promise<readonly Flow[]>;
   readonly log: Logger;
+  /** Told of the trunks in use whenever they have been read. */
+  readonly opened?: (trunks: readonly OpenTrunk[]) => void;
 }
 
 /** The trunks of the directory in memory: every INVITE is held against their addresses. */
-export function openTrunkBook({ secret, list, resolve, log }: TrunkBookOptions): TrunkBook {
+export function openTrunkBook({ secret, list, resolve, log, opened }: TrunkBookOptions): TrunkBook {
   let known: Promise<readonly OpenTrunk[]> | undefined;
   let previous: readonly OpenTrunk[] = [];
 
@@ -77,6 +79,7 @@ export function openTrunkBook({ secret, list, resolve, log }: TrunkBookOptions):
       return parsed.success && parsed.data.enabled ? [parsed.data] : [];
     });
     previous = await Promise.all(trunks.map(open));
+    opened?.(previous);
     return previous;
   };
 

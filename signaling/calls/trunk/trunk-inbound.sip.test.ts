@@ -136,6 +136,27 @@ describe("calls from a trunk's peer", () => {
     await hangUp(carrier, hidden, two);
   });
 
+  it("go on whatever else it sends, which bans a stranger: it is counted", async () => {
+    const garbage = (by: Carrier, host: string) => {
+      for (let i = 0; i < 150; i++)
+        by.send(calls.server, `INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP ${host};branch=${i}\r\n\r\n`);
+    };
+    const vandal = await openCarrier("127.0.0.44");
+    garbage(vandal, "127.0.0.44");
+    garbage(carrier, "127.0.0.41");
+    const parts = invite("+15551230001", { headers: [["User-Agent", "friendly-scanner"]] });
+    const answer = await carrier.request(calls.server, parts);
+    expect(answer.status).toBe(200);
+    await hangUp(carrier, parts, answer);
+    await eventually(async () => {
+      const metrics = (await calls.roles[0]?.metrics()) ?? "";
+      expect(metrics).toContain('crossband_trunk_offences_total{trunk="in",what="malformed"} 150');
+      expect(metrics).toMatch(/crossband_trunk_offences_total\{trunk="in",what="scanner"\} [1-9]/);
+      expect(metrics).toContain("crossband_sip_bans 1");
+    });
+    vandal.close();
+  });
+
   it("carry no texts", async () => {
     const { body: _body, ...text } = invite("+15551230001", { method: "MESSAGE" });
     expect((await carrier.request(calls.server, text)).status).toBe(403);

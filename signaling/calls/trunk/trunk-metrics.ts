@@ -7,6 +7,8 @@ export interface TrunkMetrics {
   reclaimed(trunk: string, calls: number): void;
   /** A registration or health check was answered, or not. */
   answered(kind: "registration" | "health", trunk: string, outcome: "ok" | "failed"): void;
+  /** Its peers sent what bans others, or more than its limit. */
+  offended(trunk: string, what: string): void;
 }
 
 /** One trunk as every process shows it. */
@@ -39,6 +41,11 @@ export function createTrunkMetrics(
     "trunk",
     "outcome",
   ]);
+  const offences = counter(
+    "offences",
+    "Messages of trunks that would ban anybody else, or were beyond their limit",
+    ["trunk", "what"],
+  );
   const registered = new Gauge({ name: "crossband_trunk_registered", help: "1 while a trunk's peer has our registration", labelNames: ["trunk", "peer"], registers: [registry] }); // prettier-ignore
   const up = new Gauge({ name: "crossband_trunk_peer_up", help: "1 while a trunk's peer answers OPTIONS", labelNames: ["trunk", "peer"], registers: [registry] }); // prettier-ignore
   new Gauge({
@@ -66,6 +73,9 @@ export function createTrunkMetrics(
     },
     answered: (kind, trunk, outcome) => {
       answers.inc({ kind, trunk, outcome });
+    },
+    offended: (trunk, what) => {
+      offences.inc({ trunk, what });
     },
   };
 }

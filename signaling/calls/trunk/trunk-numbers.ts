@@ -60,6 +60,10 @@ export function inboundOf(entries: readonly InboundNumber[], number: string): In
   return best;
 }
 
+/** True when any number leads to this group or user. */
+export const inboundLeadsTo = (entries: readonly InboundNumber[], id: string): boolean =>
+  entries.some(({ to }) => to === id);
+
 function rankOf({ did, prefix, from, until }: InboundNumber, number: string): number {
   if (did !== undefined) return did === number ? 100 : -1;
   if (prefix !== undefined) return number.startsWith(prefix) ? prefix.length : -1;

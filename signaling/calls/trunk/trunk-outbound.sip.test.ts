@@ -184,7 +184,7 @@ describe("failover of a call out", () => {
     const call = await dial();
     const silent = await one.next("INVITE");
     await two.next("INVITE");
-    one.answer(silent, accept(), calls.server);
+    one.answer(silent, accept());
     await one.next("ACK");
     await one.next("BYE");
     await call.hangup();

@@ -4,10 +4,11 @@ import type { Flow } from "#signaling/sip-port/sip-port.ts";
 
 /** Where the calls of one trunk come from. */
 export interface Sources {
-  includes(source: Flow): boolean;
+  includes(source: Pick<Flow, "host" | "port">): boolean;
 }
 
-const isLoopback = (host: string): boolean => host === "127.0.0.1" || host === "::1";
+/** Where everybody has the same address, and a peer is told by its port. */
+export const isLoopback = (host: string): boolean => host === "127.0.0.1" || host === "::1";
 const familyOf = (host: string) => (isIP(host) === 6 ? "ipv6" : "ipv4");
 
 /**

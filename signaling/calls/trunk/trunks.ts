@@ -2,15 +2,14 @@ import type { Clock } from "#common/clock.ts";
 import type { User } from "#state/directory/provision.ts";
 import type { Binding } from "#state/registration/binding.ts";
 import type { PeerStatus } from "#state/trunk/peer-status.ts";
-import { authorizationFor } from "#signaling/calls/auth/digest-client.ts";
+import { authorizationFor, mayAnswer } from "#signaling/calls/auth/digest-client.ts";
 import type { HeaderList } from "#signaling/calls/capabilities.ts";
 import { admitInvite, type Admitted } from "#signaling/calls/call/admit-invite.ts";
-import type { EventOf } from "#signaling/calls/call/call-event.ts";
-import type { AnyCall, CallTrunks } from "#signaling/calls/call/call-runner.ts";
+import type { CallTrunks } from "#signaling/calls/call/call-runner.ts";
 import { addresseeOf, type OwnHosts } from "#signaling/calls/routing/address.ts";
 import { findInbound, findTarget, type Lookup, type Target } from "#signaling/calls/routing/target.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
-import type { SipEvent, Step } from "#signaling/sip-port/sip-port.ts";
+import type { Challenged, SipEvent, Step } from "#signaling/sip-port/sip-port.ts";
 import { isPrivate, outsideCallerOf } from "./caller-id.ts";
 import { challengeOf } from "./duty-messages.ts";
 import { trunkAt, type OpenTrunk, type TrunkBook } from "./trunk-book.ts";
@@ -30,8 +29,8 @@ export interface Trunks {
   admit(request: Request, open: OpenTrunk, own: OwnHosts, call: string): Promise<Admitted>;
   /** Where a number outside is reached, for a user. */
   routes(dialled: Dialled, user: User, message: SipMessage): Promise<Routes>;
-  /** Adds to a refusal of a carrier what answers its challenge. */
-  authorize(event: Response, step: Step, told: EventOf<"response">): Promise<EventOf<"response">>;
+  /** Sends a request again that a carrier wants credentials for; false when there are none that would help. */
+  authorize(event: Response, challenged: Challenged, step: Step): Promise<boolean>;
 }
 
 export interface TrunksOptions {
@@ -76,6 +75,9 @@ export function createTrunks(options: TrunksOptions): Trunks {
       const { message } = request;
       if (message.method !== "INVITE")
         return { status: 403, headers: reason(403, "trunks carry calls only") };
+      // Of its own calls a carrier needs to take none over; others are none of its business (RFC 3891 §3).
+      if (message.header("replaces") !== undefined)
+        return { status: 403, headers: reason(403, "trunks take no calls over") };
       const target = await targetOf(message, open);
       const reached = target.kind === "user" ? await bindings(target.user.id) : [];
       const caller = outsideCallerOf(message, trunk, own.domain);
@@ -102,20 +104,20 @@ export function createTrunks(options: TrunksOptions): Trunks {
       return routesTo(call, trunks, (id) => known.get(id) ?? new Map());
     },
 
-    async authorize({ leg, status, message }, step, told) {
+    async authorize({ leg, txn, method, status, message }, challenged, step) {
       const challenge = challengeOf(message, status);
-      const call = challenge && (await step.load<AnyCall>());
-      const branch =
-        call?.kind === "user" && call.name === "calling"
-          ? call.branches.find((one) => one.leg === leg)
-          : undefined;
-      const open = (await book.trunks()).find(({ trunk }) => trunk.id === branch?.trunk?.id);
+      if (!challenge || !mayAnswer(challenge, challenged)) return false;
+      const open = (await book.trunks()).find(({ trunk }) => trunk.id === challenged.account);
       const { username, password } = open?.trunk ?? {};
-      if (!challenge || !branch || username === undefined || password === undefined) return told;
-      const authorization = authorizationFor(challenge, {
-        account: { username, password }, method: "INVITE", uri: branch.uri, count: 1, seed: `${secret}|${leg}`,
+      if (username === undefined || password === undefined) return false;
+      const { uri, nonce: used } = challenged;
+      const count = used?.nonce === challenge.nonce ? used.count + 1 : 1;
+      const credentials = authorizationFor(challenge, {
+        account: { username, password }, method, uri, count, seed: `${secret}|${leg}`,
       }); // prettier-ignore
-      return { ...told, authorization };
+      const nonce = { nonce: challenge.nonce, count };
+      step.command({ type: "authorize", leg, txn, headers: [credentials], nonce });
+      return true;
     },
   };
 }

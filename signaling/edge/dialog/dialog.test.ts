@@ -135,6 +135,8 @@ describe("next hop", () => {
     ["a contact that asks for its flow (ob)", "sip:b@203.0.113.5:5080;ob", flow, { flow }],
     ["a scheme that is none of SIP's, towards a known peer", "tel:+15551230001", flow, { flow }],
     ["a scheme that is none of SIP's, towards nobody", "tel:+15551230001", undefined, undefined],
+    ["an address of TLS whose name was proved before", "sip:b@203.0.113.5:5061;transport=tls", { ...flow, transport: "tls", name: "carrier.example" }, { flow: { transport: "tls", host: "203.0.113.5", port: 5061, name: "carrier.example" } }],
+    ["another address of TLS", "sip:b@203.0.113.6;transport=tls", { ...flow, transport: "tls", name: "carrier.example" }, { flow: { transport: "tls", host: "203.0.113.6", port: 5061 } }],
     ["rubbish", "::::", undefined, undefined],
   ])("of %s", (_title, uri, peer, hop) => {
     expect(nextHop(uri, peer)).toEqual(hop);

@@ -25,8 +25,23 @@ export function nextHop(uriText: string, peer?: Flow): NextHop | undefined {
   if (isIP(uri.host) === 0) return uri.host.endsWith(".invalid") ? peer && { flow: peer } : { uri };
   if (peer && uri.host !== peer.host && isPrivate(uri.host)) return { flow: peer };
   const transport = transportOf(uri);
-  return { flow: { transport, host: uri.host, port: uri.port ?? (transport === "tls" ? 5061 : 5060) } };
+  return { flow: named({ transport, host: uri.host, port: uri.port ?? defaultPortOf(transport) }, peer) };
 }
+
+/** RFC 3261 §19.1.2. */
+export const defaultPortOf = (transport: Transport): number => (transport === "tls" ? 5_061 : 5_060);
+
+/**
+ * A way to a peer that was reached at the same address before: what it had to prove then (RFC 5922) it has to prove again,
+ * whatever its Contact says.
+ */
+export const named = (flow: Flow, before: Flow | undefined): Flow =>
+  before?.name !== undefined &&
+  flow.name === undefined &&
+  flow.host === before.host &&
+  flow.transport === "tls"
+    ? { ...flow, name: before.name }
+    : flow;
 
 /** RFC 3263 §4.1 for a numeric host. */
 function transportOf(uri: SipUri): Transport {

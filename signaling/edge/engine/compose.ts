@@ -75,7 +75,16 @@ export function writeRequest(context: StepContext, plan: RequestPlan): string {
   });
 }
 
-/** The CANCEL of an INVITE, or the ACK of its failure: what of it must be alike (§9.1, §17.1.1.3). */
+/** Credentials in a request, by header. */
+export const credentialsIn = (request: SipMessage): Headers =>
+  ["Authorization", "Proxy-Authorization"].flatMap((name) =>
+    request.headers(name).map((value) => [name, value] as const),
+  );
+
+/**
+ * The CANCEL of an INVITE, or the ACK of its failure: what of it must be alike (§9.1, §17.1.1.3). Neither can be challenged;
+ * an ACK repeats the credentials of its INVITE (§22.1).
+ */
 export function writeHopByHop(method: "CANCEL" | "ACK", invite: SipMessage, to?: string): string {
   const copied = (name: string) => invite.headers(name).map((value) => [name, value] as const);
   return buildRequest({
@@ -89,6 +98,7 @@ export function writeHopByHop(method: "CANCEL" | "ACK", invite: SipMessage, to?:
       ["To", to ?? invite.header("to") ?? ""],
       ["Call-ID", invite.callId],
       ["CSeq", `${invite.cseq.seq} ${method}`],
+      ...(method === "ACK" ? credentialsIn(invite) : []),
     ],
   });
 }

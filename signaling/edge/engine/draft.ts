@@ -76,6 +76,8 @@ export class Draft {
   readonly ended: { readonly kind: ServerTxn["kind"] | ClientTxn["kind"]; readonly outcome: string }[] = [];
   /** The request under work, so that an immediate answer need not read it back from the record. */
   request: { readonly number: number; readonly txn: TxnId; readonly message: SipMessage } | undefined;
+  /** The request whose challenge this step tells of, as it was before: what `authorize` sends again. */
+  challenged: { readonly number: number; readonly txn: ClientTxn } | undefined;
   /** The step is over: what a handler does with it now would be lost. */
   closed = false;
   private readonly before: CallBody;

@@ -22,7 +22,7 @@ function setUp() {
     ticker: { every(_ms, task) { turn = task; return () => undefined; } },
     transports: {
       send(_flow, text) { sent.push(text.slice(0, text.indexOf(" "))); return Promise.resolve(); },
-      onMessage: () => undefined, resolve: () => Promise.resolve([]), forCluster: false,
+      onMessage: () => undefined, onFlowClosed: () => undefined, resolve: () => Promise.resolve([]), forCluster: false,
       advertised: () => "192.0.2.1:5060",
     },
   }); // prettier-ignore

@@ -22,6 +22,7 @@ import { Journal } from "./journal.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
+import { ServerFlows } from "./server-flows.ts";
 import { isPending, nextWake, transactionsOf } from "./schedule.ts";
 import { resendAll, wake, type Woken } from "./wake.ts";
 import type { EngineStep } from "./step.ts";
@@ -33,7 +34,10 @@ export interface EngineOptions {
   /** The cluster's secret: call ids follow from it. */
   readonly secret: string;
   readonly redis: RedisConnection;
-  readonly transports: Pick<Transports, "send" | "onMessage" | "resolve" | "advertised" | "forCluster">;
+  readonly transports: Pick<
+    Transports,
+    "send" | "onMessage" | "onFlowClosed" | "resolve" | "advertised" | "forCluster"
+  >;
   readonly whereabouts: Whereabouts;
   /** Methods that whoever handles the calls serves, as Allow lists them; the edge's own unless said. */
   readonly allow?: string | undefined;
@@ -68,6 +72,7 @@ export class Engine implements SipPort {
   private readonly wheel: Wheel;
   private readonly runner: CallRunner;
   private readonly reception: Reception;
+  private readonly servers: ServerFlows;
   private readonly lost: LostFlows;
   private readonly journal: Journal;
   /** Deadlines that could not be dealt with, by call, from the first on. */
@@ -104,7 +109,8 @@ export class Engine implements SipPort {
       followUp: (call, event) => { this.start({ call, read: "cached", decide: () => ({ event }) }); }, // prettier-ignore
       followed: (follows) => { this.noteAll(follows); }, // prettier-ignore
     });
-    this.lost = new LostFlows({ runner: this.runner, whereabouts: options.whereabouts, metrics: this.metrics, log: options.log }); // prettier-ignore
+    this.servers = new ServerFlows({ runner: this.runner, records: () => this.cache.records(), worker, resolve: (uri) => this.resolve(uri), metrics: this.metrics, log: options.log }); // prettier-ignore
+    this.lost = new LostFlows({ runner: this.runner, whereabouts: options.whereabouts, servers: this.servers, metrics: this.metrics, log: options.log }); // prettier-ignore
     this.journal = new Journal({
       run: (job) => this.runner.run(job),
       now: this.now,
@@ -166,6 +172,9 @@ export class Engine implements SipPort {
     this.runner.handle(handler);
     this.options.transports.onMessage((message, flow) => {
       if (!this.closed) this.reception.receive(message, flow);
+    });
+    this.options.transports.onFlowClosed((flow) => {
+      if (!this.closed) this.servers.closed(flow);
     });
   }
 

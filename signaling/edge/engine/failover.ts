@@ -21,18 +21,21 @@ export function tryNext(draft: Draft, number: number, txn: ClientTxn): boolean {
 }
 
 /** True while an answer to this request would still be of use. */
-export function isWanted(draft: Draft, number: number, { state }: ClientTxn): boolean {
+export function isWanted(draft: Draft, number: number, txn: ClientTxn): boolean {
   const { dialog } = draft.leg(number) ?? {};
-  const cancelled =
-    state.name === "cancelling" || (state.name === "calling" && "cancel" in state && state.cancel);
-  return dialog !== undefined && dialog.state !== "ended" && !cancelled;
+  return dialog !== undefined && dialog.state !== "ended" && !isCancelled(txn);
 }
+
+/** True for an INVITE that is taken back, or will be as soon as it rings. */
+export const isCancelled = ({ state }: ClientTxn): boolean =>
+  state.name === "cancelling" || (state.name === "calling" && "cancel" in state && state.cancel);
 
 /**
  * Sends a request that failed once more: a new one, with a CSeq and so a branch of its own. Call control knows it by its
  * first id.
  *
  * @param terms headers that take the place of those of the same name
+ * @param traits what the new one has besides
  */
 export function sendAnew(
   draft: Draft,
@@ -41,6 +44,7 @@ export function sendAnew(
   flow: Flow,
   others: readonly Flow[],
   terms: Headers = [],
+  traits: Pick<ClientTxn, "patienceMs" | "patientUntilMs" | "repeated"> = {},
 ): boolean {
   const request = parseOwn(txn.request);
   const leg = draft.leg(number);
@@ -52,6 +56,8 @@ export function sendAnew(
     as: txn.as ?? txn.id,
     ...(others.length > 0 && { others }),
     ...(txn.refresh && { refresh: txn.refresh }),
+    ...(txn.repeated !== undefined && { repeated: txn.repeated }),
+    ...traits,
   };
   const base = { id, method: txn.method, seq, flow, request: text, ...first };
   const sinceMs = draft.context.nowMs;
@@ -65,6 +71,15 @@ export function sendAnew(
   draft.send({ flow, text, method: txn.method, status: 0, txn: id });
   return true;
 }
+
+/** How long the peer of a request that is sent now may say nothing at all. */
+export const patience = (
+  { context }: Pick<Draft, "context">,
+  patienceMs: number,
+): Pick<ClientTxn, "patienceMs" | "patientUntilMs"> => ({
+  patienceMs,
+  patientUntilMs: context.nowMs + patienceMs,
+});
 
 /** Targets of a request that may go by another transport than UDP: a long one by TCP, and by UDP where that is refused (§18.1.1). */
 export function targetsOf(flow: Flow, others: readonly Flow[], bytes: number): readonly Flow[] {

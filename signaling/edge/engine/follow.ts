@@ -24,11 +24,13 @@ export function follow(
  * The peer of a leg is reached by another flow now: its dialog goes there, and whatever is unanswered is sent again, the very
  * same bytes. A peer that had it already knows the branch and answers from its transaction; one that was struck in between
  * rings now. Responses follow too: the connection that their request came by is gone (RFC 3261 §18.2.2, RFC 5626 §4.3).
+ *
+ * @param given the flow that is lost, when it is not the dialog's own
  */
-export function moveLeg(draft: Draft, number: number, flow: Flow): void {
+export function moveLeg(draft: Draft, number: number, flow: Flow, given?: Flow): void {
   const leg = draft.leg(number);
-  if (!leg?.dialog || isSame(leg.dialog.flow, flow)) return;
-  const lost = leg.dialog.flow;
+  const lost = given ?? leg?.dialog?.flow;
+  if (!leg?.dialog || !lost || isSame(lost, flow)) return;
   const moved = <T extends ServerTxn | ClientTxn>(txn: T): T =>
     isSame(txn.flow, lost) ? { ...txn, flow } : txn;
   const clients = leg.clients.map((txn) => settled(moved(txn), lost, flow));
@@ -36,7 +38,7 @@ export function moveLeg(draft: Draft, number: number, flow: Flow): void {
   const forks =
     leg.forks &&
     Object.fromEntries(Object.entries(leg.forks).map(([tag, dialog]) => [tag, { ...dialog, flow }]));
-  const dialog = { ...leg.dialog, flow };
+  const dialog = isSame(leg.dialog.flow, lost) ? { ...leg.dialog, flow } : leg.dialog;
   draft.putLeg(number, { ...leg, dialog, ...(forks && { forks }), clients, servers });
   for (const [i, txn] of clients.entries())
     if (txn !== leg.clients[i] && scheduleOf(txn).forgetAtMs === undefined) resend(draft, txn);

@@ -8,6 +8,7 @@ import { isSame, moveLeg } from "./follow.ts";
 import { noteFollower } from "./followers.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { ClientTxn, LegRecord } from "./record.ts";
+import type { ServerFlows } from "./server-flows.ts";
 import { transportFailed } from "./wake.ts";
 
 /** Where the clients of registrations are. */
@@ -26,6 +27,8 @@ export interface Whereabouts {
 export interface LostFlowsOptions {
   readonly runner: Pick<CallRunner, "run">;
   readonly whereabouts: Whereabouts;
+  /** Those that can be connected to. */
+  readonly servers: Pick<ServerFlows, "reconnect">;
   readonly metrics: Pick<EdgeMetrics, "flow">;
   readonly log: Logger;
 }
@@ -50,6 +53,7 @@ export class LostFlows {
 
   /** A message could not be sent. */
   async failed(call: CallId, message: Outgoing, ownerGone: boolean): Promise<void> {
+    if (await this.options.servers.reconnect(call, message)) return;
     const { txn } = message;
     if (txn === undefined) return;
     const registration = await this.registrationOf(call, txn);

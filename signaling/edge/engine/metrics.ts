@@ -15,7 +15,7 @@ export interface EdgeMetrics {
   dropped(reason: string): void;
   handlerFailed(): void;
   /** What became of a request whose connection was gone. */
-  flow(outcome: "moved" | "awaited" | "failed"): void;
+  flow(outcome: "moved" | "awaited" | "reconnected" | "failed"): void;
   /** @param delaySeconds since the dead instance was last seen alive */
   adopted(delaySeconds: number | undefined): void;
   takenOver(): void;

@@ -6,6 +6,7 @@ import {
   refreshTarget,
   refuseRequest,
 } from "#signaling/edge/dialog/dialog.ts";
+import { named } from "#signaling/edge/dialog/next-hop.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import * as inviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
 import * as nonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
@@ -20,6 +21,7 @@ import type { InviteServerTxn, LegRecord, ServerTxn } from "./record.ts";
 import { isChallenged, keyOf } from "./origin.ts";
 import { receivePrack, releaseAnswers } from "./receive-prack.ts";
 import { reliabilityOf } from "./reliable-response.ts";
+import { learnPlace } from "./session.ts";
 import { answer, essentialsOf, finishAnswer, statusOf, storedRequest, writeResponse } from "./respond.ts";
 import { isTooShort, termsOf } from "#signaling/edge/dialog/session-timer.ts";
 
@@ -112,6 +114,7 @@ function begin(draft: Draft, number: number, request: SipMessage, source: Flow):
   const dialog = DIALOG_METHODS.has(request.method) ? { dialog: dialogOfRequest(request, source) } : {};
   const txn = newTxn(draft, number, request, source);
   draft.putLeg(number, { ...leg, ...dialog, servers: [txn] });
+  if (txn.terms) learnPlace(draft, number, request, txn.terms);
   const repeated = source.transport === "udp" ? ({ repeated: true } as const) : {};
   return { type: "request", leg: leg.leg, txn: txn.id, dialog: false, message: request, source, ...repeated };
 }
@@ -168,12 +171,13 @@ function withinDialog(
       : refreshed),
     remoteSeq: request.cseq.seq,
     // The peer is where its latest request came from: a new socket or a new translation of its address.
-    flow: source,
+    flow: named(source, before.flow),
   };
   if (request.method === "BYE") {
     endDialog(draft, number, withDialog(leg, { ...dialog, state: "ended" }));
     strikeFollower(draft, number);
   } else draft.putLeg(number, withDialog(leg, dialog));
+  learnPlace(draft, number, request);
   const txn = newTxn(draft, number, request, source);
   draft.putServer(number, txn);
   return { type: "request", leg: leg.leg, txn: txn.id, dialog: true, message: request, source };
@@ -275,5 +279,6 @@ function receiveAck(draft: Draft, number: number, request: SipMessage): SipEvent
     servers: leg.servers.filter(({ id }) => id !== txn.id),
     doneInvite: txn.seq,
   });
+  learnPlace(draft, number, request);
   return { type: "ack", leg: leg.leg, message: request };
 }

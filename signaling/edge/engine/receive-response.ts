@@ -11,14 +11,15 @@ import type { SipMessage } from "#signaling/edge/message/message.ts";
 import * as inviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
 import * as nonInviteClient from "#signaling/edge/transaction/non-invite-client.machine.ts";
 import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
+import { challengeOf } from "./challenge.ts";
 import { writeRequest } from "./compose.ts";
 import type { Draft } from "./draft.ts";
 import { learnDialog } from "./early-dialogs.ts";
 import { strikeFollower } from "./followers.ts";
-import { branchOf, type BranchAddress } from "./ids.ts";
+import { branchOf, legIdOf, type BranchAddress } from "./ids.ts";
 import type { ClientTxn, InviteClientTxn, LegRecord, NonInviteClientTxn } from "./record.ts";
 import { ackFailure, cancelNow, resendAck } from "./send-request.ts";
-import { learnSession } from "./session.ts";
+import { learnPlace, learnSession } from "./session.ts";
 import { refreshAnswered, refreshed, tryLonger } from "./session-refresh.ts";
 import { tryNext } from "./failover.ts";
 
@@ -35,7 +36,7 @@ export function receiveResponse(
   if (response.cseq.method !== txn?.method) return undefined;
   return txn.kind === "invite-client"
     ? ofInvite(draft, number, leg, txn, response)
-    : ofNonInvite(draft, number, leg, txn, response);
+    : ofNonInvite(draft, number, txn, response);
 }
 
 function ofInvite(
@@ -67,15 +68,7 @@ function ofInvite(
   for (const effect of step.effects)
     switch (effect.do) {
       case "tell":
-        updateDialog(draft, number, response);
-        if (status === 503 && tryNext(draft, number, txn)) break;
-        if (status === 422 && tryLonger(draft, number, txn, response)) break;
-        if (status >= 200) learnSession(draft, number, txn, response);
-        if (txn.refresh === true) {
-          told = refreshAnswered(draft, number, txn, response);
-          break;
-        }
-        told = tell(draft, leg, txn, response, reliable && `${reliable.rseq} ${txn.seq} INVITE`);
+        told = heard(draft, number, txn, response, reliable && `${reliable.rseq} ${txn.seq} INVITE`);
         break;
       case "ack":
         ackFailure(draft, number, next, response);
@@ -92,10 +85,28 @@ function ofInvite(
   return told;
 }
 
+/** What a response to our INVITE makes of the dialog and its session. */
+function heard(
+  draft: Draft,
+  number: number,
+  txn: InviteClientTxn,
+  response: SipMessage,
+  rack: string | undefined,
+): SipEvent | undefined {
+  const { status } = response;
+  updateDialog(draft, number, response);
+  if (status === 503 && tryNext(draft, number, txn)) return undefined;
+  if (status === 422 && tryLonger(draft, number, txn, response)) return undefined;
+  if (status >= 200) learnSession(draft, number, txn, response);
+  const moved = status < 300 && learnPlace(draft, number, response);
+  if (txn.refresh !== true) return tell(draft, number, txn, response, rack);
+  const after = refreshAnswered(draft, number, txn, response, moved);
+  return tellOwn(draft, number, txn, response) ?? after;
+}
+
 function ofNonInvite(
   draft: Draft,
   number: number,
-  leg: LegRecord,
   txn: NonInviteClientTxn,
   response: SipMessage,
 ): SipEvent | undefined {
@@ -117,18 +128,29 @@ function ofNonInvite(
   if (response.status === 503 && tryNext(draft, number, txn)) return undefined;
   if (txn.refresh === true) {
     if (response.status < 300) learnSession(draft, number, txn, response);
-    return refreshed(draft, number, txn, response.status, response);
+    const after = refreshed(draft, number, txn, response.status, response);
+    return tellOwn(draft, number, txn, response) ?? after;
   }
   if (response.status >= 200) learnSession(draft, number, txn, response);
+  if (response.status < 300) learnPlace(draft, number, response);
   if (txn.method === "BYE" && response.status >= 200) strikeFollower(draft, number);
   if (current?.dialog && txn.method === "NOTIFY")
     draft.putLeg(number, { ...current, dialog: withoutSubscriber(current.dialog, response.status) });
-  return tell(draft, leg, txn, response);
+  return tell(draft, number, txn, response);
+}
+
+/** Of the edge's own requests call control is told those challenges that it may answer, and nothing else. */
+function tellOwn(draft: Draft, number: number, txn: ClientTxn, response: SipMessage): SipEvent | undefined {
+  if (response.status !== 401 && response.status !== 407) return undefined;
+  const event = tell(draft, number, txn, response);
+  return event?.type === "response" && event.challenged
+    ? { ...event, challenged: { ...event.challenged, own: true } }
+    : undefined;
 }
 
 function tell(
   draft: Draft,
-  leg: LegRecord,
+  number: number,
   txn: ClientTxn,
   response: SipMessage,
   rack?: string,
@@ -136,15 +158,17 @@ function tell(
   const { status } = response;
   if (status === 100) return undefined;
   if (status >= 200) draft.ended.push({ kind: txn.kind, outcome: `${Math.floor(status / 100)}xx` });
+  const challenged = challengeOf(draft, number, txn, status);
   return {
     type: "response",
-    leg: leg.leg,
+    leg: legIdOf(draft.call, number),
     txn: txn.as ?? txn.id,
     method: txn.method,
     status,
     message: response,
     local: false,
     ...(rack === undefined ? {} : { rack }),
+    ...(challenged && { challenged }),
   };
 }
 

@@ -1,4 +1,12 @@
-import type { CallId, Flow, LegId, Registration, SipCommand, TxnId } from "#signaling/sip-port/sip-port.ts";
+import type {
+  CallId,
+  Flow,
+  LegId,
+  NonceUse,
+  Registration,
+  SipCommand,
+  TxnId,
+} from "#signaling/sip-port/sip-port.ts";
 import type { SessionTerms, SessionTimer } from "#signaling/edge/dialog/session-timer.ts";
 import type { DialogRecord } from "#signaling/edge/dialog/dialog.ts";
 import type * as InviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
@@ -33,10 +41,14 @@ export interface LegRecord {
   readonly dialog?: DialogRecord;
   /** Of a peer that is reached over a connection: what the leg follows when that is lost. */
   readonly registration?: Registration;
+  /** Whose credentials answer the peer's challenges, and for how many requests the last nonce has served. */
+  readonly account?: { readonly name: string; readonly nonce?: NonceUse };
   readonly servers: readonly ServerTxn[];
   readonly clients: readonly ClientTxn[];
   /** How long the dialog lives without a sign of life of the peer (RFC 4028). */
   readonly session?: SessionTimer;
+  /** Where the peer last wanted its media; kept only where a re-INVITE of ours refreshes, whose answer may say otherwise. */
+  readonly place?: string;
   /** Early dialogs of our INVITE beside the latest one, by To-tag: something behind the next hop forks (RFC 3261 §12.1.2). */
   readonly forks?: Readonly<Record<string, DialogRecord>>;
   /** CSeq of the last INVITE of the peer that is over and done: what still arrives of it is absorbed. */
@@ -89,6 +101,10 @@ interface ClientTxnBase {
   readonly refresh?: true;
   /** When a peer that has said nothing at all is given up, epoch ms. */
   readonly patientUntilMs?: number;
+  /** How long that was when it was sent, for whoever sends it again. */
+  readonly patienceMs?: number;
+  /** How often it was sent again because the peer wanted to know who we are. */
+  readonly repeated?: number;
   /** It never left: its peer's connection was gone, and is awaited until then. */
   readonly lost?: true;
 }

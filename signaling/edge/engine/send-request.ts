@@ -5,6 +5,7 @@ import { parseAddress } from "#signaling/edge/message/address.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import * as inviteClient from "#signaling/edge/transaction/invite-client.machine.ts";
 import type { Flow, SipCommand } from "#signaling/sip-port/sip-port.ts";
+import { credentialsOf } from "./challenge.ts";
 import { parseOwn, writeHopByHop, writeRequest, type RequestPlan } from "./compose.ts";
 import type { Draft } from "./draft.ts";
 import { dialogWith } from "./early-dialogs.ts";
@@ -15,7 +16,7 @@ import type { ClientTxn, InviteClientTxn, LegRecord } from "./record.ts";
 import { scheduleOf } from "./schedule.ts";
 import { agreedByThem } from "#signaling/edge/dialog/session-timer.ts";
 import { describeInAck, sessionHeaders } from "./session.ts";
-import { targetsOf } from "./failover.ts";
+import { patience, targetsOf } from "./failover.ts";
 
 type Command<T extends SipCommand["type"]> = Extract<SipCommand, { type: T }>;
 
@@ -52,7 +53,8 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
     command.timed === true && settings
       ? { session: agreedByThem(undefined, { s: settings.expiresSeconds }) }
       : {};
-  draft.putLeg(number, { ...leg, dialog, ...session });
+  const account = command.account === undefined ? {} : { account: { name: command.account } };
+  draft.putLeg(number, { ...leg, ...account, dialog, ...session });
   if (command.registration) noteFollower(draft, number, command.registration);
   const firstRoute = routes[0] === undefined ? undefined : parseAddress(routes[0])?.uriText;
   const hop = command.flow ? { flow: command.flow } : nextHop(firstRoute ?? command.uri);
@@ -70,7 +72,7 @@ export function sendRequest(draft: Draft, command: Command<"request">): void {
     contactUser: command.contactUser,
   };
   const { patienceMs } = command;
-  const until = patienceMs === undefined ? {} : { patientUntilMs: draft.context.nowMs + patienceMs };
+  const until = patienceMs === undefined ? {} : patience(draft, patienceMs);
   // A contact is reached over the flow it registered from; where only the URI says, a long request goes by TCP.
   const switches = !command.flow && !/;transport=/i.test(firstRoute ?? command.uri);
   dispatch(draft, number, hop, plan, until, switches);
@@ -98,7 +100,8 @@ export function sendInDialog(
     return;
   }
   const dialog = dialogWith(leg, early);
-  if (!dialog || !leg.dialog || dialog.state === "ended" || dialog.remoteTag === undefined) return;
+  if (!dialog || !leg.dialog || dialog.remoteTag === undefined) return;
+  if (dialog.state === "ended" && !isAnsweringChallenge(command)) return;
   const seq = leg.dialog.localSeq + 1;
   const next = {
     ...(command.method === "NOTIFY"
@@ -165,6 +168,7 @@ export function sendAck(draft: Draft, command: Command<"ack">): void {
     callId: dialog.callId,
     seq: txn.seq,
     routes,
+    headers: credentialsOf(txn.request),
     body: command.body,
     contentType: command.contentType,
   };
@@ -237,6 +241,10 @@ function latestInvite(leg: LegRecord | undefined): InviteClientTxn | undefined {
 const headerOf = ({ headers = [] }: Omit<Command<"in-dialog">, "type">, key: string): string | undefined =>
   headers.find(([name]) => headerKey(name) === key)?.[1];
 
+/** A BYE that was refused for want of credentials has still to be taken by the peer. */
+const isAnsweringChallenge = ({ method, headers = [] }: Omit<Command<"in-dialog">, "type">): boolean =>
+  method === "BYE" && headers.some(([name]) => /^(?:proxy-)?authorization$/i.test(name));
+
 const isOpen = (txn: ClientTxn): boolean => scheduleOf(txn).forgetAtMs === undefined;
 
 /** Writes, stores and sends a request once its next hop is known. */
@@ -245,7 +253,7 @@ function dispatch(
   number: number,
   hop: ReturnType<typeof nextHop>,
   plan: Omit<RequestPlan, "flow">,
-  traits: Pick<ClientTxn, "patientUntilMs" | "refresh"> = {},
+  traits: Pick<ClientTxn, "patienceMs" | "patientUntilMs" | "refresh"> = {},
   switches = false,
 ): void {
   const { method, seq } = plan;

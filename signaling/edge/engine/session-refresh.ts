@@ -34,18 +34,23 @@ export function sessionTimeout(draft: Draft, number: number, leg: LegRecord): Si
   return undefined;
 }
 
-/** A response to a re-INVITE that refreshes. What it answers is what stood before, so call control is not told. */
+/**
+ * A response to a re-INVITE that refreshes. What it answers is what stood before, so call control is told of it only when the
+ * peer wants its media elsewhere from now on.
+ */
 export function refreshAnswered(
   draft: Draft,
   number: number,
   txn: InviteClientTxn,
   response: SipMessage,
+  moved: boolean,
 ): SipEvent | undefined {
   const leg = draft.leg(number);
   if (!leg || response.status < 200) return undefined;
   if (response.status < 300) {
     sendAck(draft, { type: "ack", leg: leg.leg });
-    return undefined;
+    const stood = leg.session?.sdp ?? "";
+    return moved ? { type: "media-moved", leg: leg.leg, message: response, stood } : undefined;
   }
   return refreshed(draft, number, txn, response.status, response);
 }

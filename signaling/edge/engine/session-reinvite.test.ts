@@ -5,6 +5,7 @@ import { TIMEOUT } from "#signaling/edge/transaction/timing.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { Draft } from "./draft.ts";
 import { callIdOf, legIdOf } from "./ids.ts";
+import { receiveRequest } from "./receive-request.ts";
 import { receiveResponse } from "./receive-response.ts";
 import { emptyCall, type CallRecord } from "./record.ts";
 import { dueAt, nextWake } from "./schedule.ts";
@@ -164,6 +165,52 @@ describe("a session that is ours to refresh, with a peer that does not list UPDA
     expect(draft.followUps).toMatchObject([
       { type: "response", leg, method: "INVITE", status: 491, local: true },
     ]);
+  });
+});
+
+describe("media in the answer to a refresh (RFC 3264 §8)", () => {
+  /** The peer's 200, with a session description. */
+  const describing = (record: CallRecord, port: number, ms = 0) => {
+    const body = `v=0\r\nm=audio ${port} RTP/AVP 0\r\n`;
+    const sent = parse(record.legs[1]?.clients.at(-1)?.request);
+    const to = sent.header("to") ?? "";
+    const text =
+      `SIP/2.0 200 OK\r\nVia: ${sent.header("via") ?? ""}\r\nFrom: ${sent.header("from") ?? ""}\r\nTo: ${to}${to.includes("tag=") ? "" : ";tag=b"}\r\n` +
+      `Call-ID: ${sent.callId}\r\nCSeq: ${sent.header("cseq") ?? ""}\r\n${AGREED}Contact: <sip:b@10.0.0.9>\r\nContent-Type: application/sdp\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const draft = draftOn(record, ms);
+    const event = receiveResponse(draft, { call, leg, number: 1, seq: sent.cseq.seq }, parse(text));
+    return { draft, event };
+  };
+  /** Answered with media at port 4000, and being refreshed. */
+  const described = (): CallRecord => {
+    const { draft } = describing(inviting(), 4_000);
+    stepOf(draft).command({ type: "ack", leg });
+    return at(draft.record, HALF).draft.record;
+  };
+
+  it("is told when it is elsewhere, with what the refresh had offered", () => {
+    const { event, draft } = describing(described(), 4_002, HALF);
+    expect(event).toMatchObject({ type: "media-moved", leg, stood: SDP });
+    expect(event?.type === "media-moved" && event.message.body).toContain("4002");
+    expect(shown(draft)).toEqual(["ACK"]);
+  });
+
+  it("is not told where it was, nor when nobody knows where that is", () => {
+    expect(describing(described(), 4_000, HALF).event).toBeUndefined();
+    expect(describing(refreshing().record, 4_002, HALF).event).toBeUndefined();
+  });
+
+  it("is compared with what the peer said last, in an offer of its own too", () => {
+    const record = described();
+    const draft = draftOn(record, HALF);
+    const { dialog } = draft.leg(1) ?? {};
+    const body = "v=0\r\nm=audio 4002 RTP/AVP 0\r\n";
+    const update =
+      `UPDATE sip:a@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKu\r\nMax-Forwards: 70\r\nFrom: <sip:b@h>;tag=b\r\nTo: <sip:a@h>;tag=${leg}\r\n` +
+      `Call-ID: ${dialog?.callId ?? ""}\r\nCSeq: 1 UPDATE\r\nContact: <sip:b@10.0.0.9>\r\nContent-Type: application/sdp\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    receiveRequest(draft, 1, parse(update), peer);
+    expect(describing(draft.record, 4_002, HALF).event).toBeUndefined();
+    expect(describing(draft.record, 4_000, HALF).event).toMatchObject({ type: "media-moved" });
   });
 });
 

@@ -7,8 +7,10 @@ import {
   requestTerms,
   responseTerms,
   termsOf,
+  type SessionTerms,
   type SessionTimer,
 } from "#signaling/edge/dialog/session-timer.ts";
+import { mediaPlaceOf } from "#signaling/edge/dialog/media-place.ts";
 import { parseOwn } from "./compose.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import type { Headers } from "#signaling/sip-port/sip-port.ts";
@@ -55,6 +57,23 @@ export function describeInAck(draft: Draft, number: number, { body, contentType 
   const leg = draft.leg(number);
   if (!leg?.session || body === undefined || contentType !== SDP || !refreshesByInvite(leg.session)) return;
   draft.putLeg(number, { ...leg, session: { ...leg.session, sdp: body } });
+}
+
+/**
+ * Notes where the peer wants its media, when it is refreshed by re-INVITE.
+ *
+ * @param terms what the message itself says of session timers, when the session is yet to be agreed on
+ * @returns true when that is elsewhere than before
+ */
+export function learnPlace(draft: Draft, number: number, message: SipMessage, terms?: SessionTerms): boolean {
+  const leg = draft.leg(number);
+  const kept = terms ? terms.timer === true && !terms.update : leg?.session && refreshesByInvite(leg.session);
+  const sdp = kept ? descriptionIn(message) : undefined;
+  if (!leg || sdp === undefined) return false;
+  const place = mediaPlaceOf(sdp);
+  if (place === leg.place) return false;
+  draft.putLeg(number, { ...leg, place });
+  return leg.place !== undefined;
 }
 
 /** What was learnt of the peer stays, and our last description where a refresh has to repeat it. */

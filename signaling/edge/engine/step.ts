@@ -1,5 +1,6 @@
 import type { DialogView, LegId, SipCommand, Step } from "#signaling/sip-port/sip-port.ts";
 import { parseOwn } from "./compose.ts";
+import { authorize, setAccount } from "./challenge.ts";
 import { startProxy, type ProxyCommand } from "#signaling/edge/proxy/start-proxy.ts";
 import type { Draft } from "./draft.ts";
 import { follow } from "./follow.ts";
@@ -90,6 +91,12 @@ function execute(draft: Draft, command: SipCommand): void {
       break;
     case "follow":
       follow(draft, command);
+      break;
+    case "account":
+      setAccount(draft, command);
+      break;
+    case "authorize":
+      authorize(draft, command);
       break;
     case "cancel":
       sendCancel(draft, command);

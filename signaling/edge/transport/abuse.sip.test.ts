@@ -89,6 +89,25 @@ describe("a scanner", () => {
   });
 });
 
+describe("a peer of a trunk", () => {
+  it("whose customers bring a scanner's name is answered and counted, and may open more connections than others", async () => {
+    const { port, sockets } = await start({ connectionsPerSource: 1 });
+    const offences: string[] = [];
+    sockets.guard.trust(({ host }) =>
+      host === "127.0.0.1"
+        ? { messagesPerSecond: 100, offended: (what) => offences.push(what), limited: () => undefined }
+        : undefined,
+    );
+    const peer = await udpPeer(port);
+    peer.send(options("User-Agent: friendly-scanner\r\n"));
+    expect(await peer.answer()).toMatch(/^SIP\/2.0 200/);
+    expect([offences, sockets.guard.bans]).toEqual([["scanner"], []]);
+    await tcpPeer(port);
+    await tcpPeer(port);
+    await expect.poll(() => sockets.connectionCount).toBe(2);
+  });
+});
+
 describe("limits of connections", () => {
   it("refuse one more from the same address", async () => {
     const { port, sockets } = await start({ connectionsPerSource: 2 });

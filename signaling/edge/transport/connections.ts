@@ -24,6 +24,8 @@ export interface ConnectionLimits {
   readonly perSource: number;
   /** False for an address that is banned. */
   readonly mayConnect: (host: string) => boolean;
+  /** True for an address whose connections are limited together with all others alone: a peer of a trunk. */
+  readonly isTrusted: (host: string) => boolean;
 }
 
 export interface Connections {
@@ -55,7 +57,9 @@ export function createConnections(
   const byRemote = new Map<string, Connection>();
   const perSource = new Map<string, number>();
   const mayOpen = (host: string): boolean =>
-    byId.size < limits.all && (perSource.get(host) ?? 0) < limits.perSource && limits.mayConnect(host);
+    byId.size < limits.all &&
+    ((perSource.get(host) ?? 0) < limits.perSource || limits.isTrusted(host)) &&
+    limits.mayConnect(host);
   return {
     mayOpen,
     get size() {

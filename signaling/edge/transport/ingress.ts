@@ -72,10 +72,15 @@ export function createIngress(
         const stream = flow.transport === "tcp" || flow.transport === "tls";
         const result = parseMessage(text, { limits, stream, source: flow });
         if (!result.ok) refuse(result, flow);
-        else if (isScanner(result.message, flow)) {
-          counters.scanner++;
-          guard.offended(flow, "scanner", "");
-        } else this.handler?.(result.message, flow);
+        else {
+          const scanner = isScanner(result.message, flow);
+          if (scanner) {
+            counters.scanner++;
+            guard.offended(flow, "scanner", "");
+          }
+          // A carrier passes on what its customers call themselves: its calls are answered all the same.
+          if (!scanner || guard.isTrusted(flow)) this.handler?.(result.message, flow);
+        }
       } catch (error) {
         counters["handler-failed"]++;
         log.error(

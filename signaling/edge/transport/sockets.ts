@@ -74,6 +74,7 @@ export function createSockets(options: SocketsOptions): Sockets {
       all: config.sip.limits.connections,
       perSource: config.sip.limits.connectionsPerSource,
       mayConnect: (host) => guard.mayConnect(host),
+      isTrusted: (host) => guard.isTrusted({ host, port: 0 }),
     },
   );
   const ingress = createIngress(config.sip.maxMessageBytes, guard, scanners, counters, answer, log);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Trusted } from "#signaling/sip-port/conduct.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { createSourceGuard, type Ban } from "./source-guard.ts";
 
@@ -108,6 +109,70 @@ describe("a ban that somebody else's packets brought (UDP, source address forged
     const { guard, offend } = guardAt();
     offend(udp("192.0.2.1"));
     expect(guard.mayConnect("192.0.2.1")).toBe(true);
+  });
+});
+
+describe("a source that is trusted: a peer of a trunk", () => {
+  function guardWithPeer() {
+    const rig = guardAt();
+    const told: string[] = [];
+    const peer: Trusted = {
+      messagesPerSecond: 12,
+      offended: (offence) => told.push(offence),
+      limited: () => told.push("limited"),
+    };
+    // One is known by its address, the other by its port too.
+    const trust = () => {
+      rig.guard.trust(({ host, port }) =>
+        host === "192.0.2.7" || (host === "127.0.0.1" && port === 5_080) ? peer : undefined,
+      );
+    };
+    return { ...rig, told, trust };
+  }
+
+  it("is not banned for garbage or a scanner's name: what it does is told", () => {
+    const { guard, offend, bans, told, trust } = guardWithPeer();
+    trust();
+    offend(tcp("192.0.2.7"), 200);
+    guard.offended(udp("192.0.2.7"), "scanner", "");
+    expect(guard.admit(udp("192.0.2.7"))).toBe("read");
+    expect(guard.mayConnect("192.0.2.7")).toBe(true);
+    expect([bans, told.length, told.at(-1)]).toEqual([[], 201, "scanner"]);
+  });
+
+  it("has a limit of its own, and says when it is reached", () => {
+    const { admitted, told, trust } = guardWithPeer();
+    trust();
+    expect(admitted(udp("192.0.2.7"), 14)).toBe(12);
+    expect(told).toEqual(["limited", "limited"]);
+    expect(admitted(udp("192.0.2.8"), 14)).toBe(8);
+  });
+
+  it("is known by its port where others have its address, and does not speak for them", () => {
+    const { guard, offend, trust } = guardWithPeer();
+    trust();
+    offend(tcp("127.0.0.1"));
+    expect(guard.admit(udp("127.0.0.1", 5_080))).toBe("read");
+    expect(guard.admit(tcp("127.0.0.1"))).toBe("banned");
+    expect(guard.mayConnect("127.0.0.1")).toBe(false);
+  });
+
+  it("is let in again when it was banned before, here or in the cluster", () => {
+    const { guard, offend, trust } = guardWithPeer();
+    offend(tcp("192.0.2.7"));
+    expect(guard.bans).toHaveLength(1);
+    trust();
+    expect([guard.bans, guard.admit(tcp("192.0.2.7"))]).toEqual([[], "read"]);
+    guard.replaceBans([{ host: "192.0.2.7", untilMs: 90_000, offence: "scanner", proven: true }]);
+    expect([guard.bans, guard.mayConnect("192.0.2.7")]).toEqual([[], true]);
+  });
+
+  it("is like any other once its trunk is gone", () => {
+    const { guard, offend, trust } = guardWithPeer();
+    trust();
+    guard.trust(() => undefined);
+    offend(tcp("192.0.2.7"));
+    expect(guard.admit(tcp("192.0.2.7"))).toBe("banned");
   });
 });
 

@@ -7,7 +7,7 @@ export interface GuardLimits {
   /** Messages a second from one address. */
   readonly messagesPerSecond: number;
   readonly banMs: number;
-  /** Addresses that are never banned: trunks, monitoring, an office. */
+  /** Addresses that are never banned: monitoring, an office. Peers of trunks are trusted, see `Conduct`. */
   readonly neverBanned: ReadonlySet<string>;
 }
 
@@ -25,6 +25,8 @@ export interface SourceGuard extends Conduct {
   admit(flow: Flow): "read" | "rate-limited" | "banned";
   /** True when this very flow has proved who it is. */
   isProved(flow: Flow): boolean;
+  /** True for a source that is never banned and has limits of its own: a peer of a trunk. */
+  isTrusted(source: Pick<Flow, "host" | "port">): boolean;
   /** False when an address may not open connections. */
   mayConnect(host: string): boolean;
   /** The bans of the whole cluster: those of ours that are not among them any more are lifted. */
@@ -81,6 +83,7 @@ export function createSourceGuard(
 ): SourceGuard {
   const sources = new LRUCache<string, Source>({ max: MAX_SOURCES });
   const banned = new Map<string, Ban>();
+  let trusted: Parameters<Conduct["trust"]>[0] = () => undefined;
 
   const sourceOf = (host: string): Source => {
     let source = sources.get(host);
@@ -100,6 +103,14 @@ export function createSourceGuard(
     if (banned.size >= MAX_SOURCES && oldest !== undefined) banned.delete(oldest);
     banned.set(ban.host, ban);
   };
+  const lift = (host: string): void => {
+    banned.delete(host);
+    const source = sources.get(host);
+    if (source) source.ban = undefined;
+  };
+  /** A peer that is known by its port too does not speak for its address. */
+  const isNever = (host: string): boolean =>
+    limits.neverBanned.has(host) || trusted({ host, port: 0 }) !== undefined;
 
   return {
     admit(flow) {
@@ -111,6 +122,12 @@ export function createSourceGuard(
         source.messages = 0;
       }
       source.messages++;
+      const peer = trusted(flow);
+      if (peer) {
+        if (source.messages <= peer.messagesPerSecond) return "read";
+        peer.limited();
+        return "rate-limited";
+      }
       if (source.ban !== undefined && source.ban.untilMs > now && !isProved(source, flow, now)) {
         const soft = flow.transport === "udp" && !source.ban.proven;
         if (!soft || source.messages > TRICKLE_PER_SECOND) return "banned";
@@ -118,9 +135,15 @@ export function createSourceGuard(
       return source.messages > limits.messagesPerSecond ? "rate-limited" : "read";
     },
     isProved: (flow) => isProved(sourceOf(flow.host), flow, clock.now()),
+    isTrusted: (source) => trusted(source) !== undefined,
     mayConnect(host) {
       const ban = banned.get(host);
-      return ban === undefined || !ban.proven || ban.untilMs <= clock.now();
+      return ban === undefined || !ban.proven || ban.untilMs <= clock.now() || isNever(host);
+    },
+    trust(find) {
+      trusted = find;
+      // Whoever was banned before it became somebody's peer is not any more.
+      for (const host of banned.keys()) if (isNever(host)) lift(host);
     },
     proved(flow) {
       const { proved = new Map<string, number>() } = sourceOf(flow.host);
@@ -133,6 +156,11 @@ export function createSourceGuard(
     offended(flow, offence, detail) {
       const now = clock.now();
       const source = sourceOf(flow.host);
+      const peer = trusted(flow);
+      if (peer) {
+        peer.offended(offence);
+        return;
+      }
       // Who has proved himself makes mistakes, and answers for them by his name.
       if (limits.neverBanned.has(flow.host) || isProved(source, flow, now)) return;
       const window = Math.floor(now / WINDOW_MS);
@@ -156,13 +184,8 @@ export function createSourceGuard(
     replaceBans(bans) {
       const now = clock.now();
       const kept = new Map(bans.filter(({ untilMs }) => untilMs > now).map((ban) => [ban.host, ban]));
-      for (const host of banned.keys())
-        if (!kept.has(host)) {
-          banned.delete(host);
-          const source = sources.get(host);
-          if (source) source.ban = undefined;
-        }
-      for (const ban of kept.values()) if (!limits.neverBanned.has(ban.host)) impose(sourceOf(ban.host), ban);
+      for (const host of banned.keys()) if (!kept.has(host)) lift(host);
+      for (const ban of kept.values()) if (!isNever(ban.host)) impose(sourceOf(ban.host), ban);
     },
     get bans() {
       const now = clock.now();

@@ -212,7 +212,10 @@ export function createWireCommands(context: WireContext) {
 
   async function hopOf(hop: string): Promise<Flow | undefined> {
     const uri = parseUri(hop);
-    return uri && (socketOf(uri) ?? (await port.resolve(uri))[0]);
+    const flow = uri && (socketOf(uri) ?? (await port.resolve(uri))[0]);
+    // Our own call control has looked it up, and says what it has to prove (RFC 5922).
+    const name = uri?.params.get("name");
+    return flow && (name === undefined ? flow : { ...flow, name });
   }
 }
 

@@ -71,7 +71,7 @@ export function describeSipPort(
     const within = (method: string, toTag: string, seq: number) =>
       phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag });
     const answer = (txn: string): SipCommand => ({ type: "reply", txn, status: 200, body: SDP, contentType: "application/sdp" }); // prettier-ignore
-    const invitation = (leg: string): SipCommand => ({
+    const invitation = (leg: string, more: object): SipCommand => ({
       type: "request",
       leg,
       method: "INVITE",
@@ -80,11 +80,12 @@ export function describeSipPort(
       to: "<sip:bob@crossband.local>",
       body: SDP,
       contentType: "application/sdp",
+      ...more,
     });
-    const call = async (port: Pick<SipPort, "begin">): Promise<string> => {
+    const call = async (port: Pick<SipPort, "begin">, more = {}): Promise<string> => {
       const id = newCallId();
       await port.begin(id, (step) => {
-        step.command(invitation(legIdOf(id, 1)));
+        step.command(invitation(legIdOf(id, 1), more));
         return Promise.resolve();
       });
       return legIdOf(id, 1);
@@ -178,6 +179,37 @@ export function describeSipPort(
       phone.send(rig.sip, answerOf(phone, await phone.next("INVITE"), 603));
       await phone.next("ACK");
       await expect.poll(told).toEqual(["603"]);
+    });
+
+    test("sends what the peer of an account has challenged again, BYE included, with the next CSeq", async () => {
+      const proof = ["Authorization", "Digest proof"] as const;
+      const port = await attach((event, step) => {
+        if (event.type !== "response" || event.status < 200) return;
+        const { leg, txn, challenged } = event;
+        if (challenged)
+          step.command({ type: "authorize", leg, txn, headers: [proof], nonce: { nonce: "n", count: 1 } });
+        else if (event.method === "INVITE") {
+          step.command({ type: "ack", leg });
+          step.command({ type: "in-dialog", leg, method: "BYE" });
+        }
+      });
+      await call(port, { account: "carrier" });
+      for (const method of ["INVITE", "BYE"]) {
+        const refused = await phone.next(method);
+        phone.send(rig.sip, answerOf(phone, refused, 401));
+        const repeated = await phone.next(method);
+        expect([repeated.header("authorization"), repeated.cseq.seq]).toEqual([
+          proof[1],
+          refused.cseq.seq + 1,
+        ]);
+        expect([repeated.body, repeated.from.tag]).toEqual([refused.body, refused.from.tag]);
+        phone.send(rig.sip, answerOf(phone, repeated));
+      }
+      await expect.poll(told).toEqual(["401", "200", "401", "200"]);
+      expect(events.flatMap((event) => ("challenged" in event ? event.challenged : []))).toMatchObject([
+        { account: "carrier", uri: `sip:bob@127.0.0.1:${phone.port}`, credentials: [], repeated: 0 },
+        { account: "carrier", repeated: 0, nonce: { nonce: "n", count: 1 } },
+      ]);
     });
 
     test("fires a timer once, and not one that was taken back", async () => {
