@@ -2,12 +2,15 @@ import { performance, type EventLoopUtilization } from "node:perf_hooks";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { Admission, WINDOW_MS } from "./admission.ts";
 import { acknowledgesShed, readNewRequest, unavailable } from "./new-request.ts";
+import { ReadLag } from "./read-lag.ts";
 
 /** What is done with a message before anybody parses it. */
 export type Verdict = "read" | "drop" | { readonly answer: string };
 
 export interface Shedder {
   screen(text: string, flow: Flow): Verdict;
+  /** A datagram, or a piece of a stream, was read from a socket: told before it is looked at. */
+  noteRead(datagram: boolean): void;
   /** New requests a second that are let in; undefined for all. */
   readonly limit: number | undefined;
   close(): void;
@@ -32,13 +35,15 @@ export function startShedder({ isKnown }: ShedderOptions): Shedder {
   let shed = 0;
   let quietWindows = 0;
   let before: EventLoopUtilization;
+  let lag = new ReadLag(performance.now());
   let timer: NodeJS.Timeout | undefined;
 
   const tick = (): void => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
-    admission.note({ utilisation: utilization, admitted, offered });
+    const waitMs = lag.look(performance.now());
+    admission.note({ utilisation: utilization, waitMs, admitted, offered });
     quietWindows = offered === 0 && !admission.limiting ? quietWindows + 1 : 0;
     offered = admitted = 0;
     if (quietWindows >= QUIET_WINDOWS) stop();
@@ -51,11 +56,19 @@ export function startShedder({ isKnown }: ShedderOptions): Shedder {
   const watch = (): void => {
     if (timer !== undefined) return;
     before = performance.eventLoopUtilization();
+    lag = new ReadLag(performance.now());
     timer = setInterval(tick, WINDOW_MS);
     timer.unref();
   };
 
+  const turnOver = (): void => {
+    lag.turnOver(performance.now());
+  };
+
   return {
+    noteRead(datagram) {
+      if (timer !== undefined && lag.read(performance.now(), datagram)) setImmediate(turnOver);
+    },
     screen(text, flow) {
       if (!admission.limiting) {
         if (text.startsWith("INVITE ")) {
