@@ -1,8 +1,9 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import { commitStep } from "#state/call/commit-step.ts";
-import { loadCall, revisions, type StoredCall } from "#state/call/stored-call.ts";
-import type { RedisConnection } from "#state/redis/connection.ts";
+import { loadCall, revisions, type GetClient, type StoredCall } from "#state/call/stored-call.ts";
+import type { ZremClient } from "#state/call/forget-due.ts";
+import type { ScriptClient } from "#state/redis/script.ts";
 import type { CallId, SipEvent, SipHandler } from "#signaling/sip-port/sip-port.ts";
 import type { CachedCall, CallCache } from "./call-cache.ts";
 import { Draft, type Follow, type Outgoing, type StepContext } from "./draft.ts";
@@ -32,9 +33,12 @@ export interface Job {
   forgettable?(draft: Draft): boolean;
 }
 
+/** The commands of Redis that the records of calls need. */
+export type CallStore = ScriptClient & GetClient & ZremClient;
+
 export interface CallRunnerOptions {
   readonly instance: string;
-  readonly redis: RedisConnection;
+  readonly redis: CallStore;
   readonly cache: CallCache;
   readonly context: () => StepContext;
   readonly resolve: (draft: Draft) => Promise<void>;

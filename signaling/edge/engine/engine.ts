@@ -2,7 +2,6 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { calm } from "#common/calm.ts";
 import type { Logger } from "#common/log.ts";
 import { forgetDue } from "#state/call/forget-due.ts";
-import type { RedisConnection } from "#state/redis/connection.ts";
 import type { SipUri } from "#signaling/edge/message/uri.ts";
 import type { Transports } from "#signaling/edge/transport/transport.ts";
 import {
@@ -13,7 +12,7 @@ import {
   type Step,
 } from "#signaling/sip-port/sip-port.ts";
 import { CallCache, type CachedCall } from "./call-cache.ts";
-import { CallRunner, type Job } from "./call-runner.ts";
+import { CallRunner, type CallStore, type Job } from "./call-runner.ts";
 import type { Draft, Follow, Outgoing, StepContext } from "./draft.ts";
 import { callIdOf, isCallId } from "./ids.ts";
 import { LostFlows, silentIn, type Silent, type Whereabouts } from "./lost-flows.ts";
@@ -32,7 +31,7 @@ export interface EngineOptions {
   readonly instance: string;
   /** The cluster's secret: call ids follow from it. */
   readonly secret: string;
-  readonly redis: RedisConnection;
+  readonly redis: CallStore;
   readonly transports: Pick<Transports, "send" | "onMessage" | "resolve" | "advertised">;
   readonly whereabouts: Whereabouts;
   /** Methods that whoever handles the calls serves, as Allow lists them; the edge's own unless said. */
