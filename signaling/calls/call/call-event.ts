@@ -81,10 +81,11 @@ export interface Acknowledgeable {
 export type CallEvent = At &
   (
     | { readonly type: "ack"; readonly leg: LegId; readonly sdp: string | undefined }
-    | { readonly type: "ack-timeout"; readonly leg: LegId }
+    /** `refused`: the caller was told 503 although the call went on; see the SIP port. */
+    | { readonly type: "ack-timeout"; readonly leg: LegId; readonly refused?: true }
     /** No sign of life of this side; the edge has sent BYE (RFC 4028 §10). */
     | { readonly type: "session-expired"; readonly leg: LegId }
-    | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId }
+    | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId; readonly refused?: true }
     | { readonly type: "bye"; readonly leg: LegId; readonly txn: TxnId }
     /** re-INVITE, or UPDATE (RFC 3311). */
     | {

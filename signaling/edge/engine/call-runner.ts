@@ -84,7 +84,8 @@ export class CallRunner {
   /**
    * Runs a job when those before it on the same call are done; resolves with what it sent.
    *
-   * @throws CrossbandError STATE_UNAVAILABLE when the step could not be committed; what call control threw, for `work`
+   * @throws CrossbandError STATE_UNAVAILABLE when the step could not be committed, with the `revision` that it has if it was all
+   *   the same; what call control threw, for `work`
    */
   async run(job: Job): Promise<readonly Outgoing[]> {
     const entry = this.options.cache.use(job.call, this.options.context().nowMs);
@@ -147,8 +148,8 @@ export class CallRunner {
   }
 
   private async decide(entry: CachedCall, job: Job): Promise<Draft> {
-    const base = baseOf(entry);
-    let draft = new Draft(base, this.options.context());
+    const [base, revision] = [baseOf(entry), revisionOf(entry)];
+    let draft = new Draft(base, this.options.context(), revision);
     const told = job.decide(draft);
     if (told) {
       try {
@@ -157,7 +158,7 @@ export class CallRunner {
         if ("work" in told) throw error;
         this.options.metrics.handlerFailed();
         this.options.log.error({ error, call: job.call, told: nameOf(told) }, "call control failed");
-        draft = new Draft(base, this.options.context());
+        draft = new Draft(base, this.options.context(), revision);
         job.decide(draft);
         if ("event" in told) answerFailure(draft);
       }
@@ -187,7 +188,7 @@ export class CallRunner {
     try {
       const result = await commitStep(redis, {
         call: entry.call,
-        expected: typeof entry.copy === "object" ? entry.copy.revision : undefined,
+        expected: revisionOf(entry),
         next,
         ttlMs: ttlOf(body.record),
         dueAtMs: dueAt(body.record, nowMs),
@@ -202,7 +203,8 @@ export class CallRunner {
       // Perhaps it was written and only the reply was lost: read before the next step, and look whether its timers are ours.
       entry.copy = undefined;
       this.options.unsure(entry.call);
-      throw new CrossbandError(ErrorCode.StateUnavailable, "step not committed", {}, { cause });
+      const { revision } = next;
+      throw new CrossbandError(ErrorCode.StateUnavailable, "step not committed", { revision }, { cause });
     }
     metrics.committed((performance.now() - startedAt) / 1_000);
     entry.copy = { revision: next.revision, body };
@@ -232,6 +234,9 @@ export class CallRunner {
 
 const copyOf = (stored: StoredCall | undefined): CachedCall["copy"] =>
   stored ? { revision: stored.revision, body: decodeBody(stored.body) } : "absent";
+
+const revisionOf = ({ copy }: CachedCall): string | undefined =>
+  typeof copy === "object" ? copy.revision : undefined;
 
 const baseOf = (entry: CachedCall): CallBody =>
   typeof entry.copy === "object" ? entry.copy.body : { record: emptyCall(entry.call), state: undefined };

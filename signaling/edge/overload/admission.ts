@@ -2,6 +2,8 @@
 export interface Window {
   /** Share of the window that the event loop was busy, 0 to 1. */
   readonly utilisation: number;
+  /** Share of the window that the event loop had a processor, 0 to 1. */
+  readonly processor: number;
   /** The longest that anything read may have waited in the sockets, in ms. */
   readonly waitMs: number;
   /** New requests that were let in. */
@@ -16,9 +18,11 @@ export const WINDOW_MS = 100;
 const SATURATED = 0.97;
 /** From T1 on a caller repeats what it waits for (RFC 3261 §17.1.1.2): until then nobody is turned away, in ms. */
 const ONSET_WAIT_MS = 500;
-/** While some are turned away the others are to be served sooner than that, in ms. */
+/** With less of a processor than this it is others that keep a busy loop from its work, and the wait alone tells. */
+const STARVED = 0.6;
+/** While some are turned away, the others that a starved process lets in are to be served sooner than that, in ms. */
 const WAIT_MS = 200;
-/** Whoever is read as soon as this does not wait for us, however busy the loop is: others want the processor, in ms. */
+/** So soon it serves them when it could let more in, in ms. */
 const NO_WAIT_MS = 50;
 /** Below this there is room for more. */
 const ROOMY = 0.9;
@@ -30,8 +34,6 @@ const DECREASE = 0.9;
 /** Windows that a step down is given to show, while what queued up before is served. */
 const DRAIN = 4;
 const INCREASE = 1.03;
-/** Up while there is no time to spare, though nobody waits. */
-const CREEP = 1.005;
 /** A process that turned everything away would never learn that it could do more. */
 const FLOOR_PER_WINDOW = 2;
 /** Requests at once that a window's share may be exceeded by. */
@@ -61,12 +63,12 @@ export class Admission {
   }
 
   /** Takes note of a window that has passed. */
-  note({ utilisation, waitMs, admitted, offered }: Window): void {
+  note({ utilisation, processor, waitMs, admitted, offered }: Window): void {
     this.recent = this.recent * 0.7 + admitted * 0.3;
-    const full = utilisation >= SATURATED && (this.perWindow === undefined || waitMs >= WAIT_MS);
+    const starved = processor < STARVED;
+    const full = utilisation >= SATURATED && (this.perWindow === undefined || !starved || waitMs >= WAIT_MS);
     this.saturated = full ? this.saturated + 1 : 0;
-    const roomy = utilisation < ROOMY;
-    const idle = roomy || waitMs < NO_WAIT_MS;
+    const roomy = utilisation < ROOMY || (starved && waitMs < NO_WAIT_MS);
     if (this.perWindow === undefined) {
       // So few callers are not what keeps the process busy: turning them away would help nobody.
       if (this.saturated >= PATIENCE && waitMs >= ONSET_WAIT_MS && this.recent > FLOOR_PER_WINDOW)
@@ -75,9 +77,8 @@ export class Admission {
       if (this.saturated % DRAIN === 1)
         this.perWindow = Math.max(FLOOR_PER_WINDOW, Math.min(this.perWindow, this.recent) * DECREASE);
     } else if (roomy) this.perWindow = Math.max(this.perWindow * INCREASE, this.perWindow + 0.2);
-    else if (idle) this.perWindow = Math.max(this.perWindow * CREEP, this.perWindow + 0.05);
     // The crowd has gone: what comes is well below what could be served.
-    if (this.perWindow !== undefined && idle && offered * 1.5 < this.perWindow) this.perWindow = undefined;
+    if (this.perWindow !== undefined && roomy && offered * 1.5 < this.perWindow) this.perWindow = undefined;
     if (this.perWindow !== undefined)
       this.tokens = Math.min(this.tokens + this.perWindow, Math.max(this.perWindow * BURST_WINDOWS, 1));
   }
