@@ -3,8 +3,9 @@ import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { createCalls } from "./calls/attach-calls.ts";
 import { METHODS } from "./calls/capabilities.ts";
+import { rehearsedControl } from "./calls/rehearsed-control.ts";
 import { sharePort } from "./calls/share-port.ts";
-import { openEdge } from "./edge/index.ts";
+import { openEdge, rehearse, REHEARSED_CALLEE } from "./edge/index.ts";
 import { deliverToClient, wireDelivery } from "./edge/wire/wire-delivery.ts";
 import { createWireServer } from "./edge/wire/wire-server.ts";
 
@@ -38,6 +39,8 @@ export async function startWithEdge(context: RoleContext): Promise<RoleHandle> {
     peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
   });
   edge.port.handle(shared.handler(calls.handler, () => wire.clients));
+  // Who listens is given calls at once: the kernel shares them out among the processes of a port.
+  await rehearse((port) => rehearsedControl(port, REHEARSED_CALLEE), log);
   const drachtio = await wire.listen();
   const listeners = await edge.listen();
   calls.watch();

@@ -6,6 +6,7 @@ import { openCertificates } from "#state/certificate/certificates.ts";
 import { ownNames } from "#state/certificate/own-names.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { Engine } from "./engine/engine.ts";
+import { callIdOf } from "./engine/ids.ts";
 import { createEdgeMetrics } from "./engine/metrics.ts";
 import { Sweeper } from "./engine/sweeper.ts";
 import { startShedder, type Shedder } from "./overload/shedder.ts";
@@ -84,7 +85,10 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
     allow,
   });
   observe(registry, sockets, engine);
-  const shedder = startShedder({ isKnown: (method, key) => engine.isKnown(method, key) });
+  const shedder = startShedder({
+    callOf: (method, origin) => callIdOf(secret, method, origin),
+    isKnown: (call) => engine.isKnown(call),
+  });
   sockets.screenWith(shedder);
   countAdmission(registry, shedder);
   let sweeper: Sweeper | undefined;

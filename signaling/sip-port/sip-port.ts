@@ -83,8 +83,11 @@ export type SipEvent =
     }
   /** The ACK of our 2xx, with the answer when we made the offer. Told once, retransmissions are absorbed. */
   | { readonly type: "ack"; readonly leg: LegId; readonly message: SipMessage }
-  /** The caller gave up. The edge has answered: 200 to the CANCEL, 487 to the INVITE. */
-  | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId }
+  /**
+   * The caller gave up. The edge has answered: 200 to the CANCEL, 487 to the INVITE. `refused`: it was told 503 instead, for
+   * its INVITE could not be committed, or an overloaded instance did not know of it.
+   */
+  | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId; readonly refused?: true }
   /** A response to our request; `local` when the edge made it (408 timeout, 503 transport). Failures of INVITE are ACKed by the edge. */
   | {
       readonly type: "response";
@@ -112,8 +115,11 @@ export type SipEvent =
       /** The target. */
       readonly peer?: Flow;
     }
-  /** Our 2xx got no ACK within 64*T1: the edge has sent BYE (RFC 3261 §13.3.1.4). */
-  | { readonly type: "ack-timeout"; readonly leg: LegId }
+  /**
+   * Our 2xx got no ACK within 64*T1: the edge has sent BYE (RFC 3261 §13.3.1.4). `refused`: there will be none, for the caller
+   * took such a refusal first.
+   */
+  | { readonly type: "ack-timeout"; readonly leg: LegId; readonly refused?: true }
   /** A reliable provisional response got no PRACK within 64*T1: the edge has answered the INVITE 504 (RFC 3262 §3). */
   | { readonly type: "prack-timeout"; readonly leg: LegId; readonly txn: TxnId }
   /**

@@ -1,11 +1,11 @@
-import type { RedisConnection } from "#state/redis/connection.ts";
 import { dueKey, type CallSpace } from "./call.keys.ts";
 
+/** The one command that it needs. */
+export interface ZremClient {
+  zrem(key: string, member: string): Promise<number>;
+}
+
 /** Strikes a call whose record has gone from the due set. */
-export async function forgetDue(
-  redis: Pick<RedisConnection, "zrem">,
-  call: string,
-  space: CallSpace = "call",
-): Promise<void> {
+export async function forgetDue(redis: ZremClient, call: string, space: CallSpace = "call"): Promise<void> {
   await redis.zrem(dueKey(call, space), call);
 }

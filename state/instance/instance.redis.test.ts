@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { silent } from "#common/log.ts";
 import { connect } from "#state/redis/connection.ts";
-import { instanceLeases } from "./instance.keys.ts";
+import { instanceCards, instanceLeases } from "./instance.keys.ts";
 import {
   announceInstance,
   clusterSecret,
@@ -49,6 +49,45 @@ describe("instances", () => {
     await announceInstance(redis, card("left-1"));
     await withdrawInstance(redis, card("left-1"));
     expect(await listed("left-")).toEqual([]);
+  });
+
+  describe("when nobody could renew for a while, for Redis was away", () => {
+    const ago = async (ms: number): Promise<number> => {
+      const [seconds, microseconds] = (await redis.time()).map(Number);
+      return (seconds ?? 0) * 1_000 + Math.floor((microseconds ?? 0) / 1_000) - ms;
+    };
+    const away = async (leases: Readonly<Record<string, number>>) => {
+      for (const [instance, end] of Object.entries(leases)) {
+        await announceInstance(redis, card(instance));
+        await redis.zadd(instanceLeases, await ago(end), `media:${instance}`);
+      }
+      await redis.hset(instanceCards, "renewed", await ago(5_000));
+    };
+
+    it("takes nobody for dead whose lease ended meanwhile, until it has had the time to renew it", async () => {
+      await away({ "away-lived": 4_500, "away-died-before": 5_500 });
+      await announceInstance(redis, card("away-first"));
+      expect((await listed("away-")).toSorted()).toEqual(["away-first", "away-lived"]);
+    });
+
+    it("lets a lease run on once", async () => {
+      await away({ "once-died": 4_500 });
+      await announceInstance(redis, card("once-first"));
+      expect(await listed("once-")).toContain("once-died");
+      const score = await redis.zscore(instanceLeases, "media:once-died");
+      await redis.zadd(instanceLeases, Number(score) - 5_000, "media:once-died");
+      await redis.hset(instanceCards, "renewed", await ago(6_000));
+      await announceInstance(redis, card("once-first"));
+      expect(await listed("once-")).toEqual(["once-first"]);
+    });
+
+    it("does so only then: a lease that ends while others renew is over", async () => {
+      await announceInstance(redis, card("soon-died"));
+      await redis.zadd(instanceLeases, await ago(100), "media:soon-died");
+      await redis.hset(instanceCards, "renewed", await ago(500));
+      await announceInstance(redis, card("soon-first"));
+      expect(await listed("soon-")).toEqual(["soon-first"]);
+    });
   });
 
   it("remembers who was alive at the last renewal, so that looking often asks nothing", async () => {

@@ -39,6 +39,10 @@ export const INSTANCE_LEASE: Readonly<Record<Role, Lease>> = {
 };
 /** How often any process may renew and be seen without a gap, in ms. */
 export const INSTANCE_RENEW_MS = 500;
+/** Somebody renews twice a second: without that for so long Redis was away, in ms. */
+const SILENCE_MS = 1_000;
+/** By then a process that lived through it has a connection again (at most a second between two tries) and has renewed, in ms. */
+const RETURN_MS = 2_000;
 /** What was seen at a renewal counts as news for this long, in ms. */
 const NEWS_MS = 1_050;
 
@@ -48,7 +52,7 @@ const cardsOf = (raw: unknown): InstanceCard[] =>
 const announceScript = defineScript({
   source: new URL("./announce-instance.lua", import.meta.url),
   keys: ["leases", "cards"],
-  args: ["name", "card", "leaseMs"],
+  args: ["name", "card", "leaseMs", "silenceMs", "returnMs"],
   reply: cardsOf,
 });
 
@@ -83,6 +87,8 @@ export async function announceInstance(
     name: `${card.role}:${card.instance}`,
     card: withCard ? JSON.stringify(card) : "",
     leaseMs: INSTANCE_LEASE[card.role].leaseMs,
+    silenceMs: SILENCE_MS,
+    returnMs: RETURN_MS,
   });
   lastSeen.set(redis, { atMs: performance.now(), cards });
   for (const seen of watchers.get(redis) ?? []) seen();

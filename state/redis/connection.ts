@@ -1,6 +1,7 @@
-import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { Cluster, type Redis, type RedisOptions } from "ioredis";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
+import { LastingRedis } from "./lasting-redis.ts";
 
 /** One Redis, a Cluster or a Sentinel set behind one type. Commands time out rather than block. */
 export type RedisConnection = Redis | Cluster;
@@ -69,11 +70,11 @@ function open(url: string, common: CommonOptions): RedisConnection {
   switch (parsed.protocol) {
     case "redis:":
     case "rediss:":
-      return new Redis(url, { ...common, retryStrategy });
+      return new LastingRedis({ ...common, retryStrategy }, url);
     case "redis+cluster:":
       return new Cluster(hostsOf(url), { redisOptions: { ...common, ...credentials } });
     case "redis+sentinel:":
-      return new Redis({
+      return new LastingRedis({
         ...common,
         retryStrategy,
         ...credentials,
@@ -81,6 +82,7 @@ function open(url: string, common: CommonOptions): RedisConnection {
         name: parsed.pathname.slice(1) || "mymaster",
         // A master whose machine is gone closes nothing: readers and subscribers would wait for it for ever.
         failoverDetector: true,
+        sentinelCommandTimeout: COMMAND_TIMEOUT_MS,
         reconnectOnError: wasDemoted,
       });
     default:

@@ -68,9 +68,9 @@ async function unsettledCalls(redis: RedisConnection): Promise<string[]> {
       const stored = openRecord(value);
       if (!stored) return [];
       const { record, state } = decodeBody(stored.body);
-      if (isUnstable(record)) return [`record ${key} is unfinished`];
-      if (state !== undefined)
-        return [`record ${key} is kept by call control: ${JSON.stringify(state).slice(0, 120)}`];
+      const name = `record ${key} of ${/\bsip:(c\d+)@/.exec(stored.body)?.[1] ?? "?"}`;
+      if (isUnstable(record)) return [`${name} is unfinished: ${stored.body.slice(0, 3000)}`];
+      if (state !== undefined) return [`${name} is kept by call control: ${stored.body.slice(0, 3000)}`];
       return ttl > TOMBSTONE_MS ? [`record ${key} lives for ${ttl} ms more`] : [];
     }),
   );

@@ -13,7 +13,7 @@ const INSTANCE = fileURLToPath(new URL("instance.ts", import.meta.url));
 export const INSTANCES = 3;
 export const DOMAIN = "chaos.local";
 export const GROUP = "chaos-group";
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 const RTP_PORTS = 2_000;
 const MEDIA_HOLD_MS = 600;
 /** A killed instance comes back after this long at least and at most, in ms. */

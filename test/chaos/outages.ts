@@ -7,6 +7,7 @@ import { delay } from "./peers.ts";
 import { rolledBack } from "./rolled-back.ts";
 import type { CallOutcome } from "./run-call.ts";
 import { closeSlots, openSlots, provisionFor } from "./slots.ts";
+import { Stories } from "./stories.ts";
 
 /** Something that happens to the cluster while calls go on. */
 interface Outage {
@@ -140,11 +141,14 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
   const { redis, happen } = await outage.stage();
   const cluster = await Cluster.start(provisionFor(SLOTS), redis);
   const slots = await openSlots(SLOTS, `127.0.0.1:${cluster.sprayer.port}`);
+  const stories = new Stories(cluster.sprayer);
+  const startedMs = Date.now();
   try {
     const [{ calls, skipped }, aftermath] = await Promise.all([
       runLoad(slots, outage.load, outage.mayRefuse),
       happen(cluster, say),
     ]);
+    say(`load over at ${Date.now() - startedMs} ms`);
     if (skipped > 0) say(`${skipped} calls were not begun: every phone had one`);
     const users = slots.flatMap(({ caller, callee }) => [caller.options.user, callee.options.user]);
     const leftovers = await findLeftovers(cluster.redis, users, SETTLE_MS);
@@ -165,6 +169,19 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
     const lost = taken.flatMap((call) =>
       call.lost === undefined ? [] : [`${call.kind} ${call.variant.story}: ${call.lost}`],
     );
+    for (const call of taken) {
+      if (call.lost === undefined) continue;
+      say(
+        `${call.user} at ${call.startedMs - startedMs} ms, ${call.kind} ${call.variant.story}: ${call.lost}`,
+      );
+      for (const line of stories.of(call)) say(`    ${line}`);
+    }
+    for (const line of leftovers) {
+      const [, id, user] = /:call:(\S+) of (\S+)/.exec(line) ?? [];
+      say(line);
+      if (id !== undefined && user !== undefined)
+        for (const told of stories.from(user, id, startedMs)) say(`    ${told}`);
+    }
     const found = taken.map((call) => ({ call, records: detailsOf(details, call) }));
     const longestStallMs = Math.max(0, ...taken.map(({ stallMs }) => stallMs));
     const counts = {

@@ -5,7 +5,7 @@ import {
 } from "./bridged-call.ts"; // prettier-ignore
 import { onDialClaimed, onDialResponse, repeatDial, ring, sdpIn } from "./bridged-call-dial.ts";
 import type { CallEvent, EventOf } from "./call-event.ts";
-import { sdpBody, sip, type Effect } from "./effect.ts";
+import { givenUp, sdpBody, sip, unacknowledged, type Effect } from "./effect.ts";
 import { MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import { askMedia, atRest, onAck, onCancel, onDescribed, onMoved, onOffer, onRefused, repeatPut, type LegStep } from "./media-leg.ts"; // prettier-ignore
 
@@ -99,7 +99,7 @@ export const table = {
       if (result.leg === state.media) return to(state);
       return end(state, { atMs: event.atMs, cause: "media-refused", status: event.refusal.status, before: result.effects }); // prettier-ignore
     },
-    cancel: (state, { atMs }) => end(state, { atMs, cause: "cancelled", status: 487 }),
+    cancel: (state, event) => end(state, { atMs: event.atMs, ...givenUp(event) }),
     "leg-ended": (state, { leg, atMs }) =>
       isOwn(state, leg)
         ? end(state, { atMs, cause: "media-lost", status: 500, before: [reply(state.txn, 500)] })
@@ -139,7 +139,7 @@ export const table = {
   joined: {
     ack: (state, event) => joined(state, onAck(state.media, state.policy, event), event.atMs),
     // RFC 3261 §13.3.1.4; the edge has sent BYE.
-    "ack-timeout": (state, { atMs }) => end(state, { atMs, cause: "no-ack" }),
+    "ack-timeout": (state, event) => end(state, { atMs: event.atMs, ...unacknowledged(event) }),
     "session-expired": (state, { atMs }) => end(state, { atMs, cause: "peer-lost" }),
     offer: (state, event) => joined(state, onOffer(state.media, state.policy, event), event.atMs),
     described: (state, event) => joined(state, onDescribed(state.media, event), event.atMs),

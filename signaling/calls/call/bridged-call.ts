@@ -129,7 +129,8 @@ export function end(
   { atMs, cause, status = 200, before = [], quietly = false }: BridgedEnding,
 ): BridgedStep {
   const { kind, call, policy, media, sip: leg, partner, origin, depth, startMs, parties } = state;
-  const answerMs = "answerMs" in state ? state.answerMs : 0;
+  // Whoever took a refusal has not talked.
+  const answerMs = "answerMs" in state && cause !== "unavailable" ? state.answerMs : 0;
   const detail: CallDetail = {
     call, ...parties, startMs, answerMs, endMs: atMs, durationMs: answerMs === 0 ? 0 : atMs - answerMs, cause, status,
     legs: answerMs === 0 ? "" : leg, ...(state.trunk !== undefined && { trunk: state.trunk }),

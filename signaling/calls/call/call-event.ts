@@ -81,7 +81,8 @@ export interface Acknowledgeable {
 export type CallEvent = At &
   (
     | { readonly type: "ack"; readonly leg: LegId; readonly sdp: string | undefined }
-    | { readonly type: "ack-timeout"; readonly leg: LegId }
+    /** `refused`: the caller was told 503 although the call went on; see the SIP port. */
+    | { readonly type: "ack-timeout"; readonly leg: LegId; readonly refused?: true }
     /**
      * This side wants its media elsewhere, and said so when it was asked for a sign of life; `stood` is what it has been
      * told of the other side.
@@ -89,7 +90,7 @@ export type CallEvent = At &
     | { readonly type: "moved"; readonly leg: LegId; readonly sdp: string; readonly stood: string }
     /** No sign of life of this side; the edge has sent BYE (RFC 4028 §10). */
     | { readonly type: "session-expired"; readonly leg: LegId }
-    | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId }
+    | { readonly type: "cancel"; readonly leg: LegId; readonly txn: TxnId; readonly refused?: true }
     | { readonly type: "bye"; readonly leg: LegId; readonly txn: TxnId }
     /** re-INVITE, or UPDATE (RFC 3311). */
     | {

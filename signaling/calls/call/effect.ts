@@ -56,7 +56,21 @@ export interface CallDetail extends Readonly<Record<string, string | number>> {
 }
 
 export type EndCause =
-  | "caller-hung-up" | "callee-hung-up" | "cancelled" | "rejected" | "no-answer" | "no-ack" | "no-prack" | "media-refused" | "media-lost" | "peer-lost" | "trunk-full"; // prettier-ignore
+  | "caller-hung-up" | "callee-hung-up" | "cancelled" | "rejected" | "no-answer" | "no-ack" | "no-prack" | "media-refused" | "media-lost" | "peer-lost" | "trunk-full"
+  /** The caller was told 503, for Redis was away or an instance overloaded, and yet the call had begun. */
+  | "unavailable"; // prettier-ignore
+
+/** How an INVITE ends that its caller waits for no longer. */
+export const givenUp = ({ refused }: { readonly refused?: true }): { cause: EndCause; status: number } =>
+  refused ? { cause: "unavailable", status: 503 } : { cause: "cancelled", status: 487 };
+
+/** How an answered call ends whose caller does not acknowledge the answer. */
+export const unacknowledged = ({
+  refused,
+}: {
+  readonly refused?: true;
+}): { cause: EndCause; status: number } =>
+  refused ? { cause: "unavailable", status: 503 } : { cause: "no-ack", status: 200 };
 
 export const sip = (command: SipCommand): Effect => ({ do: "sip", command });
 

@@ -2,7 +2,7 @@ import { stepper, type Step, type TransitionTable } from "#common/machine.ts";
 import type { GroupPolicy } from "#common/media-control.ts";
 import type { TxnId } from "#signaling/sip-port/sip-port.ts";
 import type { CallEvent, GroupInvite } from "./call-event.ts";
-import { sip, type CallDetail, type Effect, type EndCause } from "./effect.ts";
+import { givenUp, sip, unacknowledged, type CallDetail, type Effect, type EndCause } from "./effect.ts";
 import {
   askMedia, atRest, descriptionOf, onAck, onCancel, onDescribed, onMoved, onOffer, onRefused, owedTxn, repeatPut, type LegStep, type MediaLeg,
 } from "./media-leg.ts"; // prettier-ignore
@@ -84,7 +84,8 @@ interface Ending {
 
 function detailOf(state: Live, { atMs, cause, status = 200 }: Omit<Ending, "before">): Effect {
   const { kind, call, policy, media, startMs, trunk } = state;
-  const answerMs = state.name === "joined" ? state.answerMs : 0;
+  // Whoever took a refusal has not talked.
+  const answerMs = state.name === "joined" && cause !== "unavailable" ? state.answerMs : 0;
   const detail: CallDetail = {
     call,
     kind,
@@ -165,7 +166,7 @@ export const table = {
       });
     },
     // The edge has answered: 200 to the CANCEL, 487 to the INVITE.
-    cancel: (state, { atMs }) => end(state, { atMs, cause: "cancelled", status: 487 }),
+    cancel: (state, event) => end(state, { atMs: event.atMs, ...givenUp(event) }),
     "leg-ended": (state, { atMs }) =>
       end(state, {
         atMs,
@@ -179,7 +180,7 @@ export const table = {
   joined: {
     ack: (state, event) => joined(state, onAck(state.media, state.policy, event), event.atMs),
     // RFC 3261 §13.3.1.4; the edge has sent BYE.
-    "ack-timeout": (state, { atMs }) => end(state, { atMs, cause: "no-ack" }),
+    "ack-timeout": (state, event) => end(state, { atMs: event.atMs, ...unacknowledged(event) }),
     "session-expired": (state, { atMs }) => end(state, { atMs, cause: "peer-lost" }),
     offer: (state, event) => joined(state, onOffer(state.media, state.policy, event), event.atMs),
     described: (state, event) => joined(state, onDescribed(state.media, event), event.atMs),

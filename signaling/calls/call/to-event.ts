@@ -20,7 +20,7 @@ export function callEventOf(event: SipEvent, atMs: number): CallEvent | undefine
     case "ack":
       return { type: "ack", leg: event.leg, sdp: sdpOf(event.message), atMs };
     case "ack-timeout":
-      return { type: "ack-timeout", leg: event.leg, atMs };
+      return { ...event, atMs };
     case "media-moved":
       return { type: "moved", leg: event.leg, sdp: sdpOf(event.message) ?? "", stood: event.stood, atMs };
     case "session-expired":
@@ -28,7 +28,7 @@ export function callEventOf(event: SipEvent, atMs: number): CallEvent | undefine
     case "prack-timeout":
       return { type: "prack-timeout", leg: event.leg, txn: event.txn, atMs };
     case "cancel":
-      return { type: "cancel", leg: event.leg, txn: event.txn, atMs };
+      return { ...event, atMs };
     case "response": {
       const { leg, method, status, local, message, rack } = event;
       const reliable = rack === undefined ? {} : { reliable: { rack, early: message.to.tag ?? "" } };

@@ -1,6 +1,6 @@
 import { stepper, type TransitionTable } from "#common/machine.ts";
 import type { CallEvent } from "./call-event.ts";
-import type { Effect } from "./effect.ts";
+import { givenUp, unacknowledged, type Effect } from "./effect.ts";
 import { CLOSE_TRIES, MEDIA_RETRY_MS } from "./group-call.machine.ts";
 import { onEarlyOffer, onEarlyResponse, onNoPrack, onPrack, onTalkNoPrack } from "./user-call-early.ts";
 import { onInviteResponse, onNoAnswer, onSetupDescribed, onSetupRefused } from "./user-call-setup.ts";
@@ -43,7 +43,7 @@ export const table = {
     claimed: onClaimed,
     timer: (state, { timer, atMs }) => (timer === "no-answer" ? onNoAnswer(state, atMs) : to(state)),
     // The edge has answered: 200 to the CANCEL, 487 to the INVITE.
-    cancel: (state, { atMs }) => end(state, { atMs, cause: "cancelled", status: 487 }),
+    cancel: (state, event) => end(state, { atMs: event.atMs, ...givenUp(event) }),
     bye: (state, { leg, txn, atMs }) => {
       // RFC 3261 §15: a caller may end an early dialog so; a callee that answered may hang up before the caller is told.
       const [cause, status] =
@@ -85,8 +85,8 @@ export const table = {
     "prack-timeout": onTalkNoPrack,
     bye: onTalkBye,
     // RFC 3261 §13.3.1.4; the edge has sent BYE on this leg.
-    "ack-timeout": (state, { leg, atMs }) =>
-      end(state, { atMs, cause: "no-ack", byes: [leg === state.leg ? state.peer : state.leg] }),
+    "ack-timeout": (state, event) =>
+      end(state, { atMs: event.atMs, ...unacknowledged(event), byes: [otherLeg(state, event.leg)] }),
     "session-expired": (state, { leg, atMs }) =>
       end(state, { atMs, cause: "peer-lost", byes: [otherLeg(state, leg)] }),
     "leg-ended": (state, { leg, atMs }) =>

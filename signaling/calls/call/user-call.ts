@@ -214,10 +214,11 @@ export function end(
   { atMs, cause, status = 200, before = [], byes = [] }: Ending,
 ): UserStep {
   const { kind, call, caller, callee, leg, from, to: dialled, startMs, policy } = state;
-  const answerMs = state.name === "talking" ? state.answerMs : 0;
+  // Whoever took a refusal has not talked.
+  const answerMs = state.name === "talking" && cause !== "unavailable" ? state.answerMs : 0;
   const detail: CallDetail = {
     call, kind, from: caller.id, to: callee, startMs, answerMs, endMs: atMs, durationMs: answerMs === 0 ? 0 : atMs - answerMs,
-    cause, status, legs: state.name === "talking" ? `${leg} ${state.peer}` : "", ...(state.trunk !== undefined && { trunk: state.trunk }),
+    cause, status, legs: state.name === "talking" && answerMs > 0 ? `${leg} ${state.peer}` : "", ...(state.trunk !== undefined && { trunk: state.trunk }),
   }; // prettier-ignore
   const owed = unanswered(state, byes);
   const others = state.name === "calling" ? giveUpOthers(state) : { state, effects: [] };

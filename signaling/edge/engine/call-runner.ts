@@ -1,8 +1,9 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import { commitStep } from "#state/call/commit-step.ts";
-import { loadCall, revisions, type StoredCall } from "#state/call/stored-call.ts";
-import type { RedisConnection } from "#state/redis/connection.ts";
+import { loadCall, revisions, type GetClient, type StoredCall } from "#state/call/stored-call.ts";
+import type { ZremClient } from "#state/call/forget-due.ts";
+import type { ScriptClient } from "#state/redis/script.ts";
 import type { CallId, SipEvent, SipHandler } from "#signaling/sip-port/sip-port.ts";
 import type { CachedCall, CallCache } from "./call-cache.ts";
 import { Draft, type Follow, type Outgoing, type StepContext } from "./draft.ts";
@@ -32,9 +33,12 @@ export interface Job {
   forgettable?(draft: Draft): boolean;
 }
 
+/** The commands of Redis that the records of calls need. */
+export type CallStore = ScriptClient & GetClient & ZremClient;
+
 export interface CallRunnerOptions {
   readonly instance: string;
-  readonly redis: RedisConnection;
+  readonly redis: CallStore;
   readonly cache: CallCache;
   readonly context: () => StepContext;
   readonly resolve: (draft: Draft) => Promise<void>;
@@ -80,7 +84,8 @@ export class CallRunner {
   /**
    * Runs a job when those before it on the same call are done; resolves with what it sent.
    *
-   * @throws CrossbandError STATE_UNAVAILABLE when the step could not be committed; what call control threw, for `work`
+   * @throws CrossbandError STATE_UNAVAILABLE when the step could not be committed, with the `revision` that it has if it was all
+   *   the same; what call control threw, for `work`
    */
   async run(job: Job): Promise<readonly Outgoing[]> {
     const entry = this.options.cache.use(job.call, this.options.context().nowMs);
@@ -143,8 +148,8 @@ export class CallRunner {
   }
 
   private async decide(entry: CachedCall, job: Job): Promise<Draft> {
-    const base = baseOf(entry);
-    let draft = new Draft(base, this.options.context());
+    const [base, revision] = [baseOf(entry), revisionOf(entry)];
+    let draft = new Draft(base, this.options.context(), revision);
     const told = job.decide(draft);
     if (told) {
       try {
@@ -153,7 +158,7 @@ export class CallRunner {
         if ("work" in told) throw error;
         this.options.metrics.handlerFailed();
         this.options.log.error({ error, call: job.call, told: nameOf(told) }, "call control failed");
-        draft = new Draft(base, this.options.context());
+        draft = new Draft(base, this.options.context(), revision);
         job.decide(draft);
         if ("event" in told) answerFailure(draft);
       }
@@ -184,7 +189,7 @@ export class CallRunner {
       if (draft.ahead.length > 0) await Promise.all(draft.ahead.map((effect) => effect()));
       const result = await commitStep(redis, {
         call: entry.call,
-        expected: typeof entry.copy === "object" ? entry.copy.revision : undefined,
+        expected: revisionOf(entry),
         next,
         ttlMs: ttlOf(body.record),
         dueAtMs: dueAt(body.record, nowMs),
@@ -199,7 +204,8 @@ export class CallRunner {
       // Perhaps it was written and only the reply was lost: read before the next step, and look whether its timers are ours.
       entry.copy = undefined;
       this.options.unsure(entry.call);
-      throw new CrossbandError(ErrorCode.StateUnavailable, "step not committed", {}, { cause });
+      const { revision } = next;
+      throw new CrossbandError(ErrorCode.StateUnavailable, "step not committed", { revision }, { cause });
     }
     metrics.committed((performance.now() - startedAt) / 1_000);
     entry.copy = { revision: next.revision, body };
@@ -229,6 +235,9 @@ export class CallRunner {
 
 const copyOf = (stored: StoredCall | undefined): CachedCall["copy"] =>
   stored ? { revision: stored.revision, body: decodeBody(stored.body) } : "absent";
+
+const revisionOf = ({ copy }: CachedCall): string | undefined =>
+  typeof copy === "object" ? copy.revision : undefined;
 
 const baseOf = (entry: CachedCall): CallBody =>
   typeof entry.copy === "object" ? entry.copy.body : { record: emptyCall(entry.call), state: undefined };

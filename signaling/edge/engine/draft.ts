@@ -59,6 +59,8 @@ export interface Follow extends Registration {
 export class Draft {
   readonly call: CallId;
   readonly context: StepContext;
+  /** Of the record that the step began on; undefined when there was none. */
+  readonly revision: string | undefined;
   record: CallRecord;
   /** Call control's, plain JSON; undefined for none. */
   state: unknown;
@@ -82,8 +84,9 @@ export class Draft {
   closed = false;
   private readonly before: CallBody;
 
-  constructor(base: CallBody, context: StepContext) {
+  constructor(base: CallBody, context: StepContext, revision?: string) {
     this.before = base;
+    this.revision = revision;
     this.record = base.record;
     this.state = base.state;
     this.call = base.record.call;

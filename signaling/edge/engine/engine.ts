@@ -2,7 +2,6 @@ import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { calm } from "#common/calm.ts";
 import type { Logger } from "#common/log.ts";
 import { forgetDue } from "#state/call/forget-due.ts";
-import type { RedisConnection } from "#state/redis/connection.ts";
 import type { SipUri } from "#signaling/edge/message/uri.ts";
 import type { Transports } from "#signaling/edge/transport/transport.ts";
 import {
@@ -13,9 +12,9 @@ import {
   type Step,
 } from "#signaling/sip-port/sip-port.ts";
 import { CallCache, type CachedCall } from "./call-cache.ts";
-import { CallRunner, type Job } from "./call-runner.ts";
+import { CallRunner, type CallStore, type Job } from "./call-runner.ts";
 import type { Draft, Follow, Outgoing, StepContext } from "./draft.ts";
-import { callIdOf, isCallId } from "./ids.ts";
+import { isCallId } from "./ids.ts";
 import { LostFlows, silentIn, type Silent, type Whereabouts } from "./lost-flows.ts";
 import type { HandOver } from "./hand-over.ts";
 import { Journal } from "./journal.ts";
@@ -33,7 +32,7 @@ export interface EngineOptions {
   readonly instance: string;
   /** The cluster's secret: call ids follow from it. */
   readonly secret: string;
-  readonly redis: RedisConnection;
+  readonly redis: CallStore;
   readonly transports: Pick<
     Transports,
     "send" | "onMessage" | "onFlowClosed" | "resolve" | "advertised" | "forCluster"
@@ -118,6 +117,7 @@ export class Engine implements SipPort {
         options.log.error({ error }, "not done though promised");
         this.metrics.dropped("not-committed");
       },
+      settled: (call) => { this.released(call); }, // prettier-ignore
     });
     this.reception = new Reception({
       secret: options.secret,
@@ -163,9 +163,9 @@ export class Engine implements SipPort {
     return this.cache.size;
   }
 
-  /** True when the request of this origin began a call that is cached here. */
-  isKnown(method: string, origin: string): boolean {
-    return this.cache.get(callIdOf(this.options.secret, method, origin)) !== undefined;
+  /** True when the call is cached here. */
+  isKnown(call: CallId): boolean {
+    return this.cache.get(call) !== undefined;
   }
 
   handle(handler: SipHandler): void {
@@ -328,8 +328,9 @@ export class Engine implements SipPort {
     const nowMs = this.now();
     entry.usedMs = nowMs;
     if (!this.wheel.has(SWEEP)) this.wheel.arm(SWEEP, nowMs + SWEEP_MS);
-    // Whoever committed last wakes for the call: one process, not each that has seen it.
-    const at = record?.worker === this.options.instance ? nextWake(record, nowMs) : undefined;
+    // Whoever committed last wakes for the call: one process, not each that has seen it. What was promised is done before.
+    const ours = record?.worker === this.options.instance && !this.journal.holds(entry.call);
+    const at = ours ? nextWake(record, nowMs) : undefined;
     if (at === undefined) {
       if (record && record.worker === this.leaving?.heir) this.leaving.add(entry.call);
       this.wheel.disarm(entry.call);
@@ -342,6 +343,14 @@ export class Engine implements SipPort {
     if (armed === undefined || armed > nowMs) this.wheel.arm(entry.call, at);
   }
 
+  /** All that was promised of a call is done: its deadlines count again. */
+  private released(call: CallId): void {
+    const copy = this.cache.get(call)?.copy;
+    if (this.closed || copy === "absent") return;
+    if (copy === undefined || nextWake(copy.body.record, this.now()) !== undefined)
+      this.look(call, this.now());
+  }
+
   /** Redis is away: what is due stays due, and what was perhaps committed is looked at. */
   private look(call: CallId, atMs: number): void {
     this.missed.set(call, atMs);
@@ -351,7 +360,7 @@ export class Engine implements SipPort {
   private onWheel(name: string, atMs: number): void {
     if (this.closed) return;
     if (name !== SWEEP) {
-      this.wake(name, atMs);
+      if (!this.journal.holds(name)) this.wake(name, atMs);
       return;
     }
     this.cache.sweep(this.now());

@@ -5,6 +5,7 @@ import type { CallId, LegId, TxnId } from "#signaling/sip-port/sip-port.ts";
 const DIGITS = 24;
 const CALL = /^[0-9a-z]{2}[0-9a-z]{20,40}$/;
 const LEG = /^([0-9a-z]{22,42})\.(\d{1,4})$/;
+const REFUSAL = /^([0-9a-z]{22,42})\.r([0-9a-z]{0,8})$/;
 const MAGIC = "z9hG4bK";
 
 export interface LegAddress {
@@ -35,6 +36,22 @@ export function parseLegId(tag: string): LegAddress | undefined {
   if (!match) return undefined;
   const [, call = "", number = ""] = match;
   return isCallId(call) ? { call, number: Number(number) } : undefined;
+}
+
+/**
+ * The To-tag of a refusal that no record tells of: whoever gets its ACK knows that the caller waits for nothing any more,
+ * whatever has become of its INVITE.
+ *
+ * @param revision what the record has if the step that was refused was committed all the same
+ */
+export const refusalTag = (call: CallId, revision = ""): string => `${call}.r${revision}`;
+
+/** Takes the tag of a refusal apart; undefined when it is none. */
+export function parseRefusal(
+  tag: string | undefined,
+): { readonly call: CallId; readonly revision: string } | undefined {
+  const [, call = "", revision = ""] = REFUSAL.exec(tag ?? "") ?? [];
+  return isCallId(call) ? { call, revision } : undefined;
 }
 
 /** True when the text has the form of our call ids and names an existing bucket. */

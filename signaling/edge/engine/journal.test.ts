@@ -8,11 +8,12 @@ const jobOf = (call: string): Job => ({ call, read: "reload", decide: () => unde
 let away: boolean;
 let done: string[];
 let dropped: unknown[];
+let settled: string[];
 let journal: Journal;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [away, done, dropped] = [true, [], []];
+  [away, done, dropped, settled] = [true, [], [], []];
   journal = new Journal({
     run: ({ call }) => {
       if (away) return Promise.reject(new CrossbandError(ErrorCode.StateUnavailable, "away"));
@@ -22,6 +23,7 @@ beforeEach(() => {
     },
     now: Date.now,
     dropped: (error) => dropped.push(error),
+    settled: (call) => settled.push(call),
   });
 });
 afterEach(() => {
@@ -40,9 +42,20 @@ describe("what was answered while Redis was away", () => {
     expect(journal.size).toBe(0);
   });
 
+  it("holds its call until the last of it is done", async () => {
+    journal.add("one", jobOf("a"));
+    journal.add("two", jobOf("a"));
+    expect([journal.holds("a"), journal.holds("b")]).toEqual([true, false]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([journal.holds("a"), settled]).toEqual([true, []]);
+    away = false;
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([journal.holds("a"), settled]).toEqual([false, ["a"]]);
+  });
+
   it("is tried no more than twice a second while Redis is away, whatever waits", async () => {
     const run = vi.fn(() => Promise.reject(new CrossbandError(ErrorCode.StateUnavailable, "away")));
-    const waiting = new Journal({ run, now: Date.now, dropped: () => undefined });
+    const waiting = new Journal({ run, now: Date.now, dropped: () => undefined, settled: () => undefined });
     for (let i = 0; i < 100; i++) waiting.add(String(i), jobOf(String(i)));
     await vi.advanceTimersByTimeAsync(2_100);
     expect(run).toHaveBeenCalledTimes(4);

@@ -1,4 +1,5 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
+import type { CallId } from "#signaling/sip-port/sip-port.ts";
 import type { Job } from "./call-runner.ts";
 
 /** What waits for Redis at most; beyond it nothing more is promised to peers. */
@@ -15,6 +16,8 @@ export interface JournalOptions {
   readonly now: () => number;
   /** An entry was given up: too old, or it cannot be done. */
   readonly dropped: (error: unknown) => void;
+  /** Nothing waits to be done in a call any more. */
+  readonly settled: (call: CallId) => void;
 }
 
 interface Entry {
@@ -28,6 +31,8 @@ interface Entry {
  */
 export class Journal {
   private readonly entries = new Map<string, Entry>();
+  /** How many entries a call has. */
+  private readonly calls = new Map<CallId, number>();
   private readonly options: JournalOptions;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
@@ -40,6 +45,11 @@ export class Journal {
     return this.entries.size;
   }
 
+  /** True while something waits to be done in a call: before it, nothing else is done there by the clock. */
+  holds(call: CallId): boolean {
+    return this.calls.has(call);
+  }
+
   /**
    * @param name what is alike when the same message comes again, which is kept once
    * @returns false when there is no more room
@@ -48,6 +58,7 @@ export class Journal {
     if (this.entries.has(name)) return true;
     if (this.closed || this.entries.size >= MAX_ENTRIES) return false;
     this.entries.set(name, { job, sinceMs: this.options.now() });
+    this.calls.set(job.call, (this.calls.get(job.call) ?? 0) + 1);
     this.wait();
     return true;
   }
@@ -57,6 +68,7 @@ export class Journal {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.entries.clear();
+    this.calls.clear();
   }
 
   private wait(): void {
@@ -89,6 +101,12 @@ export class Journal {
       this.options.dropped(error);
     }
     this.entries.delete(name);
+    const left = (this.calls.get(job.call) ?? 1) - 1;
+    if (left > 0) this.calls.set(job.call, left);
+    else {
+      this.calls.delete(job.call);
+      this.options.settled(job.call);
+    }
     return true;
   }
 }

@@ -72,9 +72,10 @@ export function refuse(
   source: Flow,
   status: number,
   headers: readonly (readonly [string, string])[] = [],
+  tag = legIdOf(draft.call, number),
 ): undefined {
   const flow = responseFlow(request, source);
-  const text = writeResponse(draft, legIdOf(draft.call, number), flow, request, { status, headers });
+  const text = writeResponse(draft, tag, flow, request, { status, headers });
   draft.send({ flow, text, method: request.method, status });
 }
 

@@ -9,11 +9,19 @@ import { STATELESS_METHODS, type CallId, type Flow } from "#signaling/sip-port/s
 import type { CallCache } from "./call-cache.ts";
 import type { CallRunner, Job } from "./call-runner.ts";
 import { Draft, type Outgoing, type StepContext } from "./draft.ts";
-import { callIdOf, isCallId, parseBranch, parseLegId, type LegAddress } from "./ids.ts";
+import {
+  callIdOf,
+  isCallId,
+  parseBranch,
+  parseLegId,
+  parseRefusal,
+  refusalTag,
+  type LegAddress,
+} from "./ids.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import { isMerged, keyOf, originOf } from "./origin.ts";
 import { receiveRequest, refuse } from "./receive-request.ts";
-import { abandonInvite } from "./abandon.ts";
+import { abandonInvite, takeRefusal, UNAVAILABLE } from "./abandon.ts";
 import type { Journal } from "./journal.ts";
 import { receiveResponse } from "./receive-response.ts";
 import { emptyCall } from "./record.ts";
@@ -36,8 +44,6 @@ export interface ReceptionOptions {
   readonly log: Logger;
 }
 
-/** When Redis is away a caller may try again after so many seconds. */
-const RETRY_AFTER = [["Retry-After", "5"]] as const;
 /** A request that waited longer than this for its step is told with the time at which it came, in ms. */
 const LATE_MS = 250;
 /** Steps under way at which a process takes no new calls: a second's work that waits for Redis, or for call control. */
@@ -86,6 +92,11 @@ export class Reception {
   }
 
   private receiveRequest(request: SipMessage, source: Flow): void {
+    const refused = request.method === "ACK" ? parseRefusal(request.to.tag) : undefined;
+    if (refused) {
+      this.receiveAckOfRefusal(refused, request, source);
+      return;
+    }
     const address = this.addressOf(request);
     if (!address) {
       // A tag that is none of ours, so no dialog of ours (RFC 3261 §12.2.2); an ACK is never answered.
@@ -101,7 +112,7 @@ export class Reception {
     const initial = request.to.tag === undefined && request.method !== "CANCEL" && request.method !== "ACK";
     if (initial && this.options.runner.active >= MAX_ACTIVE && !this.options.cache.get(address.call)?.busy) {
       this.options.metrics.dropped("overload");
-      this.refuseNow(address, request, source, 503, RETRY_AFTER);
+      this.refuseUnavailable(address, request, source);
       return;
     }
     const atMs = this.options.context().nowMs;
@@ -134,6 +145,27 @@ export class Reception {
     });
   }
 
+  /** Its caller waits for nothing any more, whatever has become of its INVITE. */
+  private receiveAckOfRefusal(
+    { call, revision }: NonNullable<ReturnType<typeof parseRefusal>>,
+    ack: SipMessage,
+    source: Flow,
+  ): void {
+    this.options.witness.received(call, ack, source);
+    const job: Job = {
+      call,
+      read: "cached",
+      decide: (draft) => {
+        const event = draft.record.proxy ? undefined : takeRefusal(draft, ack, revision);
+        return event && { event };
+      },
+    };
+    this.options.runner.run(job).catch((error: unknown) => {
+      this.options.notDone(error, call);
+      if (isAway(error)) this.options.journal.add(`${call} ${keyOf(ack)} ACK`, job);
+    });
+  }
+
   /** The record that a request belongs to; undefined when its To-tag is none that we ever gave. */
   private addressOf(request: SipMessage): LegAddress | undefined {
     const tag = request.to.tag;
@@ -162,10 +194,17 @@ export class Reception {
     source: Flow,
     status: number,
     headers?: readonly (readonly [string, string])[],
+    tag?: string,
   ): void {
     const draft = new Draft({ record: emptyCall(call), state: undefined }, this.options.context());
-    refuse(draft, number, request, source, status, headers);
+    refuse(draft, number, request, source, status, headers, tag);
     for (const message of draft.outgoing) this.options.send(call, message);
+  }
+
+  /** The caller may try again, and says by its ACK that it took this for an answer. */
+  private refuseUnavailable(address: LegAddress, invite: SipMessage, source: Flow, revision?: string): void {
+    const { status, headers } = UNAVAILABLE;
+    this.refuseNow(address, invite, source, status, headers, refusalTag(address.call, revision));
   }
 
   /**
@@ -196,14 +235,21 @@ export class Reception {
       return;
     }
     if (method === "INVITE") {
+      const revision = request.to.tag === undefined ? revisionIn(error) : undefined;
       const decide = (draft: Draft) => {
-        const event = abandonInvite(draft, address.number, keyOf(request));
+        const event = abandonInvite(draft, address.number, keyOf(request), revision);
         return event && { event };
       };
       later({ call: address.call, read: "reload", decide });
-    }
-    this.refuseNow(address, request, source, 503, RETRY_AFTER);
+      this.refuseUnavailable(address, request, source, revision);
+    } else this.refuseNow(address, request, source, UNAVAILABLE.status, UNAVAILABLE.headers);
   }
+}
+
+/** What a step that could not be committed has as its revision if it was all the same. */
+function revisionIn(error: unknown): string | undefined {
+  const revision = error instanceof CrossbandError ? error.context["revision"] : undefined;
+  return typeof revision === "string" ? revision : undefined;
 }
 
 const isAway = (error: unknown): boolean =>

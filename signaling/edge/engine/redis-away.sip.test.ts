@@ -6,6 +6,8 @@ import { silent } from "#common/log.ts";
 import { cdrKey } from "#state/call/call.keys.ts";
 import { loadCall } from "#state/call/stored-call.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
+import type { SipMessage } from "#signaling/edge/message/message.ts";
+import { parseLegId, parseRefusal, refusalTag } from "./ids.ts";
 import { decodeBody } from "./record.ts";
 import { isUnstable } from "./schedule.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
@@ -73,21 +75,67 @@ describe("when Redis is away", () => {
     await expect(redis.xlen(cdrKey(toTag.slice(0, -2)))).resolves.toBe(1);
   });
 
-  it("gives up an INVITE that it refused although its step was committed all the same", async () => {
+  /** An INVITE whose commit Redis, standing still, does later: it is refused, and the refusal is acknowledged or not. */
+  async function refused(
+    headers: string,
+    acknowledged: boolean,
+  ): Promise<{ call: string; refusal: SipMessage; branch: string }> {
     // Redis knows the script from then on: what is sent to it while it stands still, it does later.
     phone.send(edge.port, phone.request({ method: "MESSAGE", seq: 1, branch: "m" }));
     await phone.next(200);
     server.pause();
-    phone.send(
-      edge.port,
-      phone.request({ method: "INVITE", seq: 1, branch: "i", headers: "X-Ring: yes\r\n" }),
-    );
+    const branch = `${phone.name}i`;
+    phone.send(edge.port, phone.request({ method: "INVITE", seq: 1, branch, headers }));
     const refusal = await phone.next(503, 6_000);
+    const toTag = refusal.to.tag ?? "";
+    if (acknowledged) phone.send(edge.port, phone.request({ method: "ACK", seq: 1, branch, toTag }));
     server.resume();
-    await expect.poll(() => told, { timeout: 10_000 }).toContain("cancel");
-    const call = (refusal.to.tag ?? "").slice(0, -2);
+    return { call: parseRefusal(toTag)?.call ?? "", refusal, branch };
+  }
+  const stateOf = async (call: string) => {
     const stored = await loadCall(redis, call);
-    expect(stored && isUnstable(decodeBody(stored.body).record)).toBe(false);
+    return stored ? (isUnstable(decodeBody(stored.body).record) ? "unfinished" : "over") : "none";
+  };
+
+  it("gives up an INVITE that it refused although its step was committed all the same", async () => {
+    const { call } = await refused("X-Ring: yes\r\n", true);
+    await expect.poll(() => told, { timeout: 10_000 }).toContain("cancel");
+    await expect.poll(() => stateOf(call), { timeout: 10_000 }).toBe("over");
+  });
+
+  it("says so again to a caller whom the refusal did not reach", async () => {
+    const { call, refusal, branch } = await refused("X-Ring: yes\r\n", false);
+    await expect.poll(() => told, { timeout: 10_000 }).toContain("cancel");
+    phone.send(edge.port, phone.request({ method: "INVITE", seq: 1, branch, headers: "X-Ring: yes\r\n" }));
+    const again = await phone.next(503);
+    expect(again.to.tag).toBe(refusal.to.tag);
+    phone.send(edge.port, phone.request({ method: "ACK", seq: 1, branch, toTag: again.to.tag ?? "" }));
+    await expect.poll(() => stateOf(call)).toBe("over");
+  });
+
+  it("does not ring whom the refused INVITE was for", async () => {
+    const callee = await openUdpPhone();
+    const { call } = await refused(`X-Call: ${callee.port}\r\n`, true);
+    await expect.poll(() => told, { timeout: 10_000 }).toContain("cancel");
+    await expect.poll(() => stateOf(call), { timeout: 10_000 }).toBe("over");
+    // What reaches the callee after the step that ends the call: nothing, though timer A would have fired since.
+    await new Promise((later) => setTimeout(later, 700));
+    expect(callee.inbox).toEqual([]);
+    callee.close();
+  });
+
+  it("ends a call that is answered though its caller acknowledged a refusal, whichever instance gets the ACK", async () => {
+    const other = await startTestEdge({ redisUrl: server.url, instance: "two", handler: answeringHandler() });
+    phone.send(edge.port, phone.invite());
+    const toTag = (await phone.next(200)).to.tag ?? "";
+    const call = parseLegId(toTag)?.call ?? "";
+    const refusal = refusalTag(call);
+    phone.send(
+      other.port,
+      phone.request({ method: "ACK", seq: 1, branch: `${phone.name}i`, toTag: refusal }),
+    );
+    await expect.poll(() => stateOf(call)).toBe("over");
+    await other.close();
   });
 
   it("goes on answering OPTIONS", async () => {

@@ -66,7 +66,8 @@ export function finishAnswer(draft: Draft, number: number, txn: ServerTxn, parts
 }
 
 /** An answered transaction: what only further responses would need is dropped. */
-function withoutRequest(txn: ServerTxn): ServerTxn {
+export function withoutRequest<T extends ServerTxn>(txn: T): T;
+export function withoutRequest(txn: ServerTxn): ServerTxn {
   if (txn.kind === "server") {
     const { request: _request, terms: _terms, ...rest } = txn;
     return rest;

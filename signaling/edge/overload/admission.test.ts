@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { Admission, WINDOW_MS } from "./admission.ts";
 
-/** A process that can serve `capacity` new requests a window, and turns one away for a tenth of that. */
+/** A process that can serve `capacity` new requests a window, and turns one away for a twentieth of that. */
 function runs(admission: Admission, offered: number, capacity: number, windows: number): number {
   let [served, backlog] = [0, 0];
   for (let window = 0; window < windows; window++) {
@@ -10,7 +10,8 @@ function runs(admission: Admission, offered: number, capacity: number, windows: 
     const work = backlog + admitted + (offered - admitted) / 20;
     backlog = Math.max(0, work - capacity);
     served += Math.min(admitted, capacity);
-    admission.note({ utilisation: Math.min(1, work / capacity), admitted, offered });
+    const waitMs = (backlog / capacity) * WINDOW_MS;
+    admission.note({ utilisation: Math.min(1, work / capacity), processor: 0.9, waitMs, admitted, offered });
   }
   return served / windows;
 }
@@ -24,13 +25,36 @@ it("lets everybody in while there is time for them", () => {
 it("turns nobody away for a saturated moment: a collection of garbage, a cold start", () => {
   const admission = new Admission();
   for (let i = 0; i < 20; i++)
-    admission.note({ utilisation: i % 5 === 4 ? 0.5 : 1, admitted: 10, offered: 10 });
+    admission.note({
+      utilisation: i % 5 === 4 ? 0.5 : 1,
+      processor: 0.9,
+      waitMs: 600,
+      admitted: 10,
+      offered: 10,
+    });
   expect(admission.limiting).toBe(false);
 });
 
 it("turns nobody away when something else than its callers keeps it busy", () => {
   const admission = new Admission();
-  for (let i = 0; i < 100; i++) admission.note({ utilisation: 1, admitted: i % 2, offered: i % 2 });
+  for (let i = 0; i < 100; i++)
+    admission.note({ utilisation: 1, processor: 0.9, waitMs: 900, admitted: i % 2, offered: i % 2 });
+  expect(admission.limiting).toBe(false);
+});
+
+it("turns nobody away while it reads what comes within a moment: it is others that want the processor", () => {
+  const admission = new Admission();
+  for (let i = 0; i < 100; i++)
+    admission.note({ utilisation: 1, processor: 0.2, waitMs: 40, admitted: 10, offered: 10 });
+  expect(admission.limiting).toBe(false);
+});
+
+it("lets everybody in again although others want the processor, once nobody waits", () => {
+  const admission = new Admission();
+  runs(admission, 200, 100, 100);
+  expect(admission.limiting).toBe(true);
+  for (let i = 0; i < 100; i++)
+    admission.note({ utilisation: 1, processor: 0.2, waitMs: 40, admitted: 50, offered: 50 });
   expect(admission.limiting).toBe(false);
 });
 
@@ -54,8 +78,10 @@ it("lets everybody in again when the crowd has gone", () => {
 
 it("keeps letting some in, however long it has been saturated", () => {
   const admission = new Admission();
-  for (let i = 0; i < 10; i++) admission.note({ utilisation: 1, admitted: 100, offered: 100 });
-  for (let i = 0; i < 1_000; i++) admission.note({ utilisation: 1, admitted: 1, offered: 100 });
+  for (let i = 0; i < 10; i++)
+    admission.note({ utilisation: 1, processor: 0.9, waitMs: 900, admitted: 100, offered: 100 });
+  for (let i = 0; i < 1_000; i++)
+    admission.note({ utilisation: 1, processor: 0.9, waitMs: 900, admitted: 1, offered: 100 });
   expect(admission.limiting).toBe(true);
   expect(admission.perSecond).toBeGreaterThanOrEqual(1_000 / WINDOW_MS);
 });

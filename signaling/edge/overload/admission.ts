@@ -2,6 +2,10 @@
 export interface Window {
   /** Share of the window that the event loop was busy, 0 to 1. */
   readonly utilisation: number;
+  /** Share of the window that the event loop had a processor, 0 to 1. */
+  readonly processor: number;
+  /** The longest that anything read may have waited in the sockets, in ms. */
+  readonly waitMs: number;
   /** New requests that were let in. */
   readonly admitted: number;
   /** New requests that came, those turned away included. */
@@ -10,8 +14,16 @@ export interface Window {
 
 /** Length of a window, in ms: the backlog that one window can build up is what the first callers of a burst wait. */
 export const WINDOW_MS = 100;
-/** Above this the loop has no time left and what comes waits in the socket's buffer, unseen. */
+/** Above this the loop has no time left. */
 const SATURATED = 0.97;
+/** From T1 on a caller repeats what it waits for (RFC 3261 §17.1.1.2): until then nobody is turned away, in ms. */
+const ONSET_WAIT_MS = 500;
+/** With less of a processor than this it is others that keep a busy loop from its work, and the wait alone tells. */
+const STARVED = 0.6;
+/** While some are turned away, the others that a starved process lets in are to be served sooner than that, in ms. */
+const WAIT_MS = 200;
+/** So soon it serves them when it could let more in, in ms. */
+const NO_WAIT_MS = 50;
 /** Below this there is room for more. */
 const ROOMY = 0.9;
 /** Saturated windows in a row before anybody is turned away: a collection of garbage or a cold start is no overload. */
@@ -51,21 +63,22 @@ export class Admission {
   }
 
   /** Takes note of a window that has passed. */
-  note({ utilisation, admitted, offered }: Window): void {
+  note({ utilisation, processor, waitMs, admitted, offered }: Window): void {
     this.recent = this.recent * 0.7 + admitted * 0.3;
-    this.saturated = utilisation >= SATURATED ? this.saturated + 1 : 0;
+    const starved = processor < STARVED;
+    const full = utilisation >= SATURATED && (this.perWindow === undefined || !starved || waitMs >= WAIT_MS);
+    this.saturated = full ? this.saturated + 1 : 0;
+    const roomy = utilisation < ROOMY || (starved && waitMs < NO_WAIT_MS);
     if (this.perWindow === undefined) {
       // So few callers are not what keeps the process busy: turning them away would help nobody.
-      if (this.saturated >= PATIENCE && this.recent > FLOOR_PER_WINDOW)
+      if (this.saturated >= PATIENCE && waitMs >= ONSET_WAIT_MS && this.recent > FLOOR_PER_WINDOW)
         this.perWindow = Math.max(FLOOR_PER_WINDOW, this.recent * ONSET);
     } else if (this.saturated > 0) {
       if (this.saturated % DRAIN === 1)
         this.perWindow = Math.max(FLOOR_PER_WINDOW, Math.min(this.perWindow, this.recent) * DECREASE);
-    } else if (utilisation < ROOMY)
-      this.perWindow = Math.max(this.perWindow * INCREASE, this.perWindow + 0.2);
+    } else if (roomy) this.perWindow = Math.max(this.perWindow * INCREASE, this.perWindow + 0.2);
     // The crowd has gone: what comes is well below what could be served.
-    if (this.perWindow !== undefined && utilisation < ROOMY && offered * 1.5 < this.perWindow)
-      this.perWindow = undefined;
+    if (this.perWindow !== undefined && roomy && offered * 1.5 < this.perWindow) this.perWindow = undefined;
     if (this.perWindow !== undefined)
       this.tokens = Math.min(this.tokens + this.perWindow, Math.max(this.perWindow * BURST_WINDOWS, 1));
   }

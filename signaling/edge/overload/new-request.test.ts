@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { callIdOf, legIdOf, refusalTag } from "#signaling/edge/engine/ids.ts";
 import { originOf } from "#signaling/edge/engine/origin.ts";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
-import { acknowledgesShed, readNewRequest, unavailable } from "./new-request.ts";
+import { readNewRequest, refusedCall, unavailable } from "./new-request.ts";
 
 const source: Flow = { transport: "udp", host: "192.0.2.7", port: 5_071 };
+
+const call = callIdOf("secret", "INVITE", "origin");
 
 const invite = (
   changes: Readonly<Record<string, string>> = {},
@@ -33,7 +36,7 @@ function parsed(text: string) {
 describe("turning a new request away", () => {
   it("answers 503 with Retry-After, and copies what a response must", () => {
     const request = readNewRequest(invite(), source);
-    const response = parsed(unavailable(request ?? expect.fail("not read"), 3));
+    const response = parsed(unavailable(request ?? expect.fail("not read"), call, 3));
     expect(response.status).toBe(503);
     expect(response.header("retry-after")).toBe("3");
     expect(response.header("reason")).toBe('SIP;cause=503;text="Overload"');
@@ -53,20 +56,15 @@ describe("turning a new request away", () => {
     expect(readNewRequest(invite(changes), source)).toBeUndefined();
   });
 
-  it("gives the same request the same To-tag, another one another, and knows the ACK by it", () => {
-    const tagOf = (text: string) => {
-      const request = readNewRequest(text, source);
-      return parsed(unavailable(request ?? expect.fail("not read"), 2)).to.tag ?? "";
-    };
-    const tag = tagOf(invite());
-    expect(tagOf(invite())).toBe(tag);
-    expect(tagOf(invite({ "Call-ID": "c2" }))).not.toBe(tag);
-    expect(
-      acknowledgesShed(`ACK sip:fire-1@crossband.local SIP/2.0\r\nTo: <sip:x@y>;tag=${tag}\r\n\r\n`),
-    ).toBe(true);
-    expect(
-      acknowledgesShed("ACK sip:fire-1@crossband.local SIP/2.0\r\nTo: <sip:x@y>;tag=2p75.0\r\n\r\n"),
-    ).toBe(false);
+  it("names the call in its To-tag, and knows the ACK by it", () => {
+    const request = readNewRequest(invite(), source);
+    const { tag } = parsed(unavailable(request ?? expect.fail("not read"), call, 2)).to;
+    expect(tag).toBe(refusalTag(call));
+    const ack = (to: string) => `ACK sip:fire-1@crossband.local SIP/2.0\r\nTo: <sip:x@y>;tag=${to}\r\n\r\n`;
+    expect(refusedCall(ack(tag ?? ""))).toBe(call);
+    expect(refusedCall(ack(refusalTag(call, "abcd0001")))).toBe(call);
+    expect(refusedCall(ack(legIdOf(call, 0)))).toBeUndefined();
+    expect(refusedCall(ack(refusalTag(call)).replace(/^ACK/, "BYE"))).toBeUndefined();
   });
 
   it.each(["10.0.0.1:5062", "10.0.0.1", "[2001:db8::1]:5060", "phone.example"])(

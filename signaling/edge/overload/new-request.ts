@@ -1,5 +1,6 @@
+import { parseRefusal, refusalTag } from "#signaling/edge/engine/ids.ts";
 import { originText } from "#signaling/edge/engine/origin.ts";
-import { STATELESS_METHODS, type Flow } from "#signaling/sip-port/sip-port.ts";
+import { STATELESS_METHODS, type CallId, type Flow } from "#signaling/sip-port/sip-port.ts";
 
 /** As much of a request outside a dialog as turning it away needs, read without taking it apart. */
 export interface NewRequest {
@@ -20,6 +21,7 @@ const VIA = /^[^:]+: *SIP\/2\.0\/[A-Z]+ +(\[[^\]]+\]|[^\s:;,]+)(?::(\d{1,5}))?(;
 /** No control characters: what a response copies must be fit to be sent. */
 const PLAIN = /^[\t\x20-\x7e\x80-\xff]+$/;
 const HOP = /^[^:]+: *SIP\/2\.0\/[A-Z]+ +\S/;
+const TO_TAG = /^(?:To|t) *:[^\r\n]*;tag=([^;\s]+)/im;
 const CSEQ = /^\d{1,10} [A-Z]+$/;
 /** Headers longer than this in all are for the parser. */
 const MAX_HEAD = 4_096;
@@ -82,23 +84,21 @@ const valueOf = (line: string): string => line.slice(line.indexOf(":") + 1).trim
 
 const COPIED: ReadonlySet<string> = new Set(["from", "to", "call-id", "cseq"]);
 
-/** Our To-tags on what was turned away begin so: the ACK that follows is known by it and dropped unread. */
-const TAG = "shed-";
-
-/** 503 with Retry-After (RFC 3261 §21.5.4). The same request is answered alike, so that nothing is kept of it (§8.2.7). */
-export function unavailable(request: NewRequest, retryAfterS: number): string {
-  const { vias, from, to, callId, cseq, origin } = request;
-  const tag = `${TAG}${checksum(origin + callId)}`;
-  return `SIP/2.0 503 Service Unavailable\r\n${vias.join("\r\n")}\r\n${from}\r\n${to};tag=${tag}\r\n${callId}\r\n${cseq}\r\nRetry-After: ${retryAfterS}\r\nReason: SIP;cause=503;text="Overload"\r\nContent-Length: 0\r\n\r\n`;
+/**
+ * 503 with Retry-After (RFC 3261 §21.5.4). The same request is answered alike, so that nothing is kept of it (§8.2.7).
+ *
+ * @param call what the request begins: its caller's ACK says by the To-tag that it waits for nothing any more
+ */
+export function unavailable(
+  { vias, from, to, callId, cseq }: NewRequest,
+  call: CallId,
+  retryAfterS: number,
+): string {
+  return `SIP/2.0 503 Service Unavailable\r\n${vias.join("\r\n")}\r\n${from}\r\n${to};tag=${refusalTag(call)}\r\n${callId}\r\n${cseq}\r\nRetry-After: ${retryAfterS}\r\nReason: SIP;cause=503;text="Overload"\r\nContent-Length: 0\r\n\r\n`;
 }
 
-/** True for the ACK of a request that was turned away. */
-export const acknowledgesShed = (text: string): boolean =>
-  text.startsWith("ACK ") && text.slice(0, MAX_HEAD).includes(`;tag=${TAG}`);
-
-/** FNV-1a, 32 bits: for telling tags apart, nothing rests on it. */
-function checksum(text: string): string {
-  let sum = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) sum = Math.imul(sum ^ text.charCodeAt(i), 0x01000193);
-  return (sum >>> 0).toString(36);
+/** The call whose refusal an ACK acknowledges; undefined for any other message. */
+export function refusedCall(text: string): CallId | undefined {
+  if (!text.startsWith("ACK ")) return undefined;
+  return parseRefusal(TO_TAG.exec(text.slice(0, MAX_HEAD))?.[1])?.call;
 }

@@ -8,7 +8,8 @@ interface CallState {
 
 /**
  * The smallest call control: answers every call at once, says 200 to the rest, writes one detail record at BYE.
- * `X-Fail` in a request makes it throw, `X-Ring` leaves it unanswered, `X-Refuse: 407` refuses it so.
+ * `X-Fail` in a request makes it throw, `X-Ring` leaves it unanswered, `X-Refuse: 407` refuses it so, `X-Call: 5062` calls whoever
+ * is at that port of loopback.
  *
  * @param told of each event whose step was committed
  */
@@ -24,6 +25,10 @@ export function answeringHandler(
         case "request":
           if (event.message.header("x-fail") !== undefined) throw new Error("asked to fail");
           if (event.message.header("x-ring") !== undefined) return;
+          if (event.message.header("x-call") !== undefined) {
+            callOn(event, step);
+            return;
+          }
           if (event.message.header("x-refuse") !== undefined) {
             const status = Number(event.message.header("x-refuse"));
             step.command({ type: "reply", txn: event.txn, status });
@@ -35,8 +40,10 @@ export function answeringHandler(
         case "session-expired":
           step.save(undefined);
           return;
-        case "ack":
         case "cancel":
+          step.command({ type: "cancel", leg: `${step.callId}.1` });
+          return;
+        case "ack":
         case "response":
         case "proxied":
           return;
@@ -52,6 +59,21 @@ export function answeringHandler(
       return Promise.resolve();
     },
   };
+}
+
+function callOn({ message }: Extract<SipEvent, { type: "request" }>, step: Step): void {
+  const port = Number(message.header("x-call"));
+  step.command({
+    type: "request",
+    leg: `${step.callId}.1`,
+    method: "INVITE",
+    uri: `sip:callee@127.0.0.1:${port}`,
+    from: "<sip:caller@127.0.0.1>",
+    to: "<sip:callee@127.0.0.1>",
+    flow: { transport: "udp", host: "127.0.0.1", port },
+    body: SDP,
+    contentType: "application/sdp",
+  });
 }
 
 async function answer(event: Extract<SipEvent, { type: "request" }>, step: Step): Promise<void> {

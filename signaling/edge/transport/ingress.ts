@@ -20,8 +20,8 @@ export interface Ingress {
   /** Notes what could not even be framed. */
   refuse(text: string, flow: Flow, status: number, reason: string): void;
   handler: MessageHandler | undefined;
-  /** Looks at a message before it is parsed; everything is read when there is none. */
-  shedder: Pick<Shedder, "screen"> | undefined;
+  /** Looks at a message before it is parsed; everything is read when there is none. Sockets tell it what they read. */
+  shedder: Pick<Shedder, "screen" | "noteRead"> | undefined;
 }
 
 /** What every socket does with a message: guard, parse, answer what is malformed, hand on what is not. */

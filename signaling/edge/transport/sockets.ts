@@ -44,7 +44,7 @@ export interface Sockets extends Transports {
   /** The same by transport. */
   connectionsByTransport(): Readonly<Record<string, number>>;
   /** Lets messages be turned away before they are parsed. */
-  screenWith(shedder: Pick<Shedder, "screen">): void;
+  screenWith(shedder: Pick<Shedder, "screen" | "noteRead">): void;
 }
 
 /** With port 0 the kernel names a UDP port that may be taken for TCP: try another. */

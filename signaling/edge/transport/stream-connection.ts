@@ -79,6 +79,7 @@ export function attachStream(
   });
   socket.setTimeout(SILENT_MS, () => socket.destroy());
   socket.on("data", (chunk) => {
+    ingress.shedder?.noteRead(false);
     let progress = false;
     for (const item of framer.push(typeof chunk === "string" ? chunk : chunk.toString("latin1"))) {
       progress = true;

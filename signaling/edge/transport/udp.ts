@@ -51,6 +51,7 @@ export async function openUdp(
   });
   warnOfSmallBuffer(socket, log);
   socket.on("message", (packet, remote) => {
+    ingress.shedder?.noteRead(true);
     const flow: Flow = { transport: "udp", host: plainAddress(remote.address), port: remote.port };
     const stun = stunAnswer(packet, flow.host, flow.port);
     if (stun || isKeepalive(packet)) {

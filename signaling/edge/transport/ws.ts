@@ -115,6 +115,7 @@ function attach(socket: WebSocket, request: IncomingMessage, context: StreamCont
     connections.remove(connection);
   });
   socket.on("message", (data) => {
+    ingress.shedder?.noteRead(false);
     answered = true;
     const text = (Buffer.isBuffer(data) ? data : Buffer.concat([data].flat() as Buffer[])).toString("latin1");
     if (text === "\r\n\r\n") {
