@@ -10,7 +10,6 @@ import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { isSilent, toneOverRestDb } from "#test/peers/audio/measures.ts";
 import { RATE, speechSample } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
-import { freePort } from "#test/peers/free-port.ts";
 import { UsrpRadio } from "#test/peers/usrp-radio/usrp-radio.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
 import { freeUdpRange } from "#test/setup/free-ports.ts";
@@ -53,7 +52,7 @@ afterAll(async () => {
 });
 
 async function provision(id: string): Promise<UsrpRadio> {
-  const listen = `127.0.0.1:${await freePort()}`;
+  const listen = `127.0.0.1:${await freeUdpRange(2)}`;
   const radio = await UsrpRadio.open({ remote: listen });
   closing.push(() => {
     radio.close();

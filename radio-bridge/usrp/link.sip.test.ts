@@ -7,7 +7,7 @@ import { RATE, sampleSource, speechSample, toneSource } from "#test/peers/audio/
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
 import { UsrpRadio } from "#test/peers/usrp-radio/usrp-radio.ts";
 import { pace } from "#test/peers/pace.ts";
-import { freePort } from "#test/peers/free-port.ts";
+import { freeUdpRange } from "#test/setup/free-ports.ts";
 import type { RadioPort } from "../radio-port.ts";
 import { openUsrp } from "./link.ts";
 
@@ -27,7 +27,7 @@ interface Channel {
 }
 
 async function open(limitMs?: number): Promise<Channel> {
-  const listen = `127.0.0.1:${await freePort()}`;
+  const listen = `127.0.0.1:${await freeUdpRange(2)}`;
   const radio = await UsrpRadio.open({ remote: listen });
   const [squelch, frames, counted]: [string[], Int16Array[], string[]] = [[], [], []];
   const port = await openUsrp({
