@@ -32,7 +32,8 @@ COPY --from=build /opt/crossband /opt/crossband
 WORKDIR /opt/crossband
 ENV PATH=/opt/crossband/node_modules/.bin:$PATH \
     MEDIASOUP_WORKER_BIN=/opt/mediasoup-worker \
-    CROSSBAND_HOME=/var/lib/crossband
+    CROSSBAND_HOME=/var/lib/crossband \
+    NODE_COMPILE_CACHE=/var/lib/crossband/compiled
 USER crossband
 VOLUME ["/var/lib/crossband"]
 EXPOSE 5060/tcp 5060/udp 5061/tcp 8080/tcp 20000-21999/udp

@@ -9,7 +9,7 @@ import { claimChannel } from "#state/radio-channel/claim-channel.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { rmsDb, toneOverRestDb } from "#test/peers/audio/measures.ts";
 import { RATE, toneSource } from "#test/peers/audio/sources.ts";
-import { freePort } from "#test/peers/free-port.ts";
+import { freeUdpRange } from "#test/setup/free-ports.ts";
 import { UsrpRadio } from "#test/peers/usrp-radio/usrp-radio.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
 import { startRadioBridge } from "./start-radio-bridge.ts";
@@ -58,7 +58,7 @@ async function openBridge(name = "bridge"): Promise<RoleHandle & { instance: str
 
 async function provision(): Promise<{ channel: RadioChannel; radio: UsrpRadio }> {
   const id = `engine-${randomBytes(4).toString("hex")}`;
-  const listen = `127.0.0.1:${await freePort()}`;
+  const listen = `127.0.0.1:${await freeUdpRange(2)}`;
   const radio = await UsrpRadio.open({ remote: listen });
   opened.push(() => {
     radio.close();

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { flushCompileCache } from "node:module";
 import { everyBeat } from "#common/beat.ts";
 import { maskedConfig, type Config } from "#common/config.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
@@ -69,7 +70,10 @@ export async function runRole(role: Role, config: Config): Promise<number> {
     secret: await secretOf(redis, log),
     openBlocking: () => connect(url, { log, blocking: true }),
   };
-  const handle = await (await starters[role]())(context);
+  const start = await starters[role]();
+  // Now, not at its end: one that is killed leaves its compiled code to the one that is started in its place.
+  flushCompileCache();
+  const handle = await start(context);
   const metrics = await serveMetrics(config.host, handle);
   let draining = false;
   const card = (): InstanceCard => {

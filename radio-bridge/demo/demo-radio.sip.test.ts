@@ -2,7 +2,7 @@ import { afterEach, expect, it } from "vitest";
 import { silent } from "#common/log.ts";
 import { loudestDb } from "#test/peers/audio/measures.ts";
 import { RATE } from "#test/peers/audio/sources.ts";
-import { freePort } from "#test/peers/free-port.ts";
+import { freeUdpRange } from "#test/setup/free-ports.ts";
 import { UsrpRadio } from "#test/peers/usrp-radio/usrp-radio.ts";
 import { startDemoRadio } from "./demo-radio.ts";
 
@@ -13,7 +13,7 @@ afterEach(async () => {
 
 /** A demo radio, and in the bridge's place a radio of the tests. */
 async function open(firstCallMs: number) {
-  const listen = `127.0.0.1:${await freePort()}`;
+  const listen = `127.0.0.1:${await freeUdpRange(2)}`;
   const bridge = await UsrpRadio.open({ remote: listen });
   const demo = await startDemoRadio({ listen, remote: `127.0.0.1:${bridge.port}`, log: silent, firstCallMs });
   opened.push(demo, bridge);
@@ -29,7 +29,7 @@ it("is heard with a phrase by itself, and unkeys after it", async () => {
 });
 
 it("does not call to an empty channel, and calls once somebody is there", async () => {
-  const listen = `127.0.0.1:${await freePort()}`;
+  const listen = `127.0.0.1:${await freeUdpRange(2)}`;
   const bridge = await UsrpRadio.open({ remote: listen });
   let looks = 0;
   const hasAudience = () => Promise.resolve(++looks > 1);

@@ -1,13 +1,16 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type { Clock } from "#common/clock.ts";
 import { silent } from "#common/log.ts";
+import { FakeClock } from "#media/testing/fake-clock.ts";
 import { toneOverRestDb } from "#test/peers/audio/measures.ts";
 import { RATE, sampleSource, speechSample, toneSource } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
 import { UsrpRadio } from "#test/peers/usrp-radio/usrp-radio.ts";
 import { pace } from "#test/peers/pace.ts";
-import { freePort } from "#test/peers/free-port.ts";
+import { freeUdpRange } from "#test/setup/free-ports.ts";
 import type { RadioPort } from "../radio-port.ts";
 import { openUsrp } from "./link.ts";
 
@@ -26,8 +29,8 @@ interface Channel {
   readonly counted: string[];
 }
 
-async function open(limitMs?: number): Promise<Channel> {
-  const listen = `127.0.0.1:${await freePort()}`;
+async function open({ limitMs, clock }: { limitMs?: number; clock?: Clock } = {}): Promise<Channel> {
+  const listen = `127.0.0.1:${await freeUdpRange(2)}`;
   const radio = await UsrpRadio.open({ remote: listen });
   const [squelch, frames, counted]: [string[], Int16Array[], string[]] = [[], [], []];
   const port = await openUsrp({
@@ -40,6 +43,7 @@ async function open(limitMs?: number): Promise<Channel> {
       frame: (samples) => frames.push(samples),
     },
     ...(limitMs !== undefined && { limitMs }),
+    ...(clock && { clock }),
   });
   opened.push(port, radio);
   return { port, radio, listen, squelch, frames, counted };
@@ -57,6 +61,15 @@ function talk(port: RadioPort, source = toneSource(1_000)): () => void {
   };
 }
 
+/** Lets a link's time pass, a beat at a time, and what it sends arrive. */
+async function pass(clock: FakeClock, ms: number, eachBeat: () => void = () => undefined): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 20) {
+    eachBeat();
+    clock.advance(20);
+    await turn();
+  }
+}
+
 describe("from the radio", () => {
   it("opens with its first frame, passes every frame, and closes with its unkey", async () => {
     const { radio, squelch, frames } = await open();
@@ -71,17 +84,16 @@ describe("from the radio", () => {
   });
 
   it("closes after 300 ms when the unkey is lost", async () => {
-    const { radio, squelch, counted } = await open();
-    radio.key();
+    const clock = new FakeClock();
+    const { radio, squelch, counted } = await open({ clock });
+    radio.sendRaw(radio.frame(true, new Int16Array(160)));
     await vi.waitFor(() => {
       expect(squelch).toEqual(["open"]);
     });
-    radio.unkey({ lost: true });
-    const lostAt = Date.now();
-    await vi.waitFor(() => {
-      expect(squelch).toEqual(["open", "close"]);
-    });
-    expect(Date.now() - lostAt).toBeLessThan(500);
+    clock.advance(299);
+    expect(squelch).toEqual(["open"]);
+    clock.advance(1);
+    expect(squelch).toEqual(["open", "close"]);
     expect(counted).toContain("events unkey-lost");
   });
 
@@ -108,7 +120,7 @@ describe("from the radio", () => {
   });
 
   it("isolates a stuck source until it clears", async () => {
-    const { radio, squelch, counted } = await open(200);
+    const { radio, squelch, counted } = await open({ limitMs: 200 });
     radio.key();
     await vi.waitFor(() => {
       expect(counted).toContain("events receive-limit");
@@ -124,10 +136,17 @@ describe("from the radio", () => {
 
 describe("to the radio", () => {
   it("keys at once, keeps the pace of 20 ms, and unkeys by a header alone", async () => {
-    const { port, radio } = await open();
-    const stop = talk(port);
+    const clock = new FakeClock();
+    const { port, radio } = await open({ clock });
+    const source = toneSource(1_000);
+    port.transmit(true);
+    await pass(clock, 1_000, () => {
+      port.send(source.next(160));
+    });
     const heard = await radio.heard.atLeast(1_000);
-    stop();
+    expect(radio.received.audio).toBe(50);
+    port.transmit(false);
+    await pass(clock, 100);
     await radio.until("unkeyed");
     expect(toneOverRestDb(heard.subarray(1_600), RATE, 1_000)).toBeGreaterThan(20);
     expect(radio.keyEvents.map(({ keyed, bytes }) => [keyed, bytes])).toEqual([
@@ -138,28 +157,55 @@ describe("to the radio", () => {
   });
 
   it("spreads a burst of frames over time", async () => {
-    const { port, radio } = await open();
+    const clock = new FakeClock();
+    const { port, radio } = await open({ clock });
     port.transmit(true);
     for (let i = 0; i < 5; i++) port.send(new Int16Array(160).fill(i + 1));
     port.transmit(false);
-    await radio.until("keyed");
+    for (let beat = 1; beat <= 5; beat++) {
+      clock.advance(20);
+      await vi.waitFor(() => {
+        expect(radio.received.audio).toBe(beat);
+      });
+    }
+    expect(radio.transmitting).toBe(true);
+    clock.advance(20);
     await radio.until("unkeyed");
-    const arrivals = radio.heard.arrivals();
-    expect(radio.received.audio).toBe(5);
-    expect(Number(arrivals.at(-1)) - Number(arrivals[0])).toBeGreaterThanOrEqual(40);
   });
 
-  // Real time on a shared machine: a stall of the whole process cuts speech, so it may try again.
-  it("carries speech whole", { retry: 2 }, async () => {
-    const { port, radio } = await open();
-    const stop = talk(port, sampleSource(speechSample()));
+  it("carries speech whole", async () => {
+    const clock = new FakeClock();
+    const { port, radio } = await open({ clock });
+    const source = sampleSource(speechSample());
+    port.transmit(true);
+    await pass(clock, 3_500, () => {
+      port.send(source.next(160));
+    });
     const heard = await radio.heard.atLeast(3_500);
-    stop();
+    expect(speechCorrelation(speechSample(), heard)).toBeGreaterThan(0.9);
+  });
+
+  it("carries speech whole although it stalls for 150 ms now and then", async () => {
+    const clock = new FakeClock();
+    const { port, radio } = await open({ clock });
+    const source = sampleSource(speechSample());
+    const startMs = clock.now();
+    let [said, stalls] = [0, 0];
+    port.transmit(true);
+    await pass(clock, 3_000, () => {
+      if (clock.now() - startMs > 500 * (stalls + 1)) {
+        clock.stall(150);
+        stalls++;
+      }
+      for (; said <= clock.now() - startMs; said += 20) port.send(source.next(160));
+    });
+    const heard = await radio.heard.atLeast(3_500);
+    expect(stalls).toBeGreaterThan(5);
     expect(speechCorrelation(speechSample(), heard)).toBeGreaterThan(0.9);
   });
 
   it("unkeys after the time limit and stays so until the group falls silent", async () => {
-    const { port, radio, counted } = await open(200);
+    const { port, radio, counted } = await open({ limitMs: 200 });
     const stop = talk(port);
     await radio.until("keyed");
     await radio.until("unkeyed");

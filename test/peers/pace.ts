@@ -10,9 +10,9 @@ export function pace(intervalMs: number, task: () => void): () => void {
   let timer: NodeJS.Timeout;
   let stopped = false;
   const run = () => {
-    const late = performance.now() - next;
-    if (late > MAX_CATCH_UP * intervalMs) next += late - intervalMs;
     while (!stopped && next <= performance.now() + 0.5) {
+      const now = performance.now();
+      if (now - next > MAX_CATCH_UP * intervalMs) next = now;
       next += intervalMs;
       task();
     }

@@ -1,12 +1,14 @@
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { loadConfig } from "#common/config.ts";
 import { silent } from "#common/log.ts";
 import type { GroupEvent, GroupPolicy, MemberKind } from "#common/media-control.ts";
 import { BUS_RATE, FRAME_MS, FRAME_SAMPLES, type Frame } from "#media/bus/frame.ts";
 import { OpusEncoder } from "#media/bus/opus.ts";
 import type { LegHost, MediaLeg, MixFrame } from "#media/group/leg.ts";
+import { freeUdpRange } from "#test/setup/free-ports.ts";
 import { startBrowserLegs, type RunningBrowserLegs } from "../browser-legs.ts";
+
+/** UDP ports for media workers: one each. */
+const PORTS = 4;
 
 /** The browsers' side of one media thread, without the rest of it. */
 export interface BrowserSide {
@@ -16,7 +18,8 @@ export interface BrowserSide {
 }
 
 export async function startBrowserSide(): Promise<BrowserSide> {
-  const ports = await freePorts(4);
+  const from = await freeUdpRange(PORTS);
+  const ports = Array.from({ length: PORTS }, (_, i) => from + i);
   const counts = new Map<string, number>();
   const legs = await startBrowserLegs({
     config: loadConfig({}, "/nonexistent/crossband.yaml"),
@@ -116,18 +119,4 @@ export class FakeGroup {
       );
     }
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const sockets = Array.from({ length: count }, () => createSocket("udp4"));
-  for (const socket of sockets) {
-    socket.bind(0, "127.0.0.1");
-    await once(socket, "listening");
-  }
-  const ports = sockets.map((socket) => socket.address().port);
-  for (const socket of sockets) {
-    socket.close();
-    await once(socket, "close");
-  }
-  return ports;
 }

@@ -2,8 +2,11 @@
  * An application in a process of its own, for tests that kill it: `node drachtio-app-process.ts <port> <tag> <mode>`. It says
  * `ready` when it is attached, then a line for each thing it hears.
  */
+import { flushCompileCache } from "node:module";
 import { Srf } from "./drachtio-srf.ts";
 
+// It is killed before it could leave its compiled code to the next.
+flushCompileCache();
 const [, , port = "", tag = "", mode = "answer"] = process.argv;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const srf = new Srf(tag === "" ? [] : [tag]);

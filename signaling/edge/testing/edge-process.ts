@@ -2,6 +2,7 @@
  * An edge in a process of its own, for tests that kill it: `node edge-process.ts <redis url> <instance> <port>`.
  * Prints its UDP port when it listens, then one line for each event that call control was told.
  */
+import { flushCompileCache } from "node:module";
 import { createLogger, silent } from "#common/log.ts";
 import { answeringHandler } from "./answering-handler.ts";
 import { slowHandler } from "./slow-handler.ts";
@@ -19,6 +20,8 @@ const edge = await startTestEdge({
   handler: kind === "slow" ? slowHandler(told) : answeringHandler(told),
   log: process.env["EDGE_LOG"] === undefined ? silent : createLogger("edge", instance, "debug"),
 });
+// It is killed before it could leave its compiled code to the next.
+flushCompileCache();
 say(String(edge.port));
 process.once("SIGTERM", () => {
   void edge.close();

@@ -4,7 +4,7 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { silent } from "#common/log.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
-import { freePort, freePortRow, freeUdpRange } from "#test/setup/free-ports.ts";
+import { freePort, freePortRow, freeUdpRange, WIDE } from "#test/setup/free-ports.ts";
 import { workerPath } from "../../../scripts/mediasoup-worker/worker-path.mjs";
 
 const PROGRAM = fileURLToPath(new URL("../../../crossband.ts", import.meta.url));
@@ -53,7 +53,7 @@ users:
   - { id: ${CALLEE.id}, agency: bench, name: Callee, password: ${CALLEE.password} }
 talkGroups: [{ id: ${GROUP}, agency: bench, name: Bench, mode: full-duplex }]`),
   );
-  const rtp = await freeUdpRange(RTP_PORTS, 20_000);
+  const rtp = await freeUdpRange(RTP_PORTS, WIDE);
   const common = {
     ...process.env,
     REDIS_URL: server.url,

@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RATE, speechSample } from "../audio/sources.ts";
 import { readWav, writeWav, type Wav } from "../audio/wav.ts";
-import { freePort } from "../free-port.ts";
-import { freePort as freeTcpPort } from "#test/setup/free-ports.ts";
+import { freePort, freeSipPort, freeUdpRange } from "#test/setup/free-ports.ts";
 import { netstrings, toNetstring } from "./netstring.ts";
 
 export interface BaresipOptions {
@@ -65,7 +64,7 @@ export class Baresip {
   /** The started phone, or the log of one that ended at once. */
   static async #spawn(options: BaresipOptions): Promise<Baresip | string> {
     const dir = await mkdtemp(join(tmpdir(), "crossband-baresip-"));
-    const control = await freeTcpPort();
+    const control = await freePort();
     await writeConfig(dir, options, control);
     const child = spawn("baresip", ["-f", dir, "-v", "-s"], { stdio: ["ignore", "pipe", "pipe"] });
     const failed = new Promise<never>((_, reject) => {
@@ -242,15 +241,15 @@ async function writeConfig(dir: string, options: BaresipOptions, control: number
   const { transport = "udp", codec = "pcmu", register = true, answer = "manual" } = options;
   const wav = join(dir, "says.wav");
   await writeFile(wav, writeWav({ rate: RATE, samples: callAudio(options) }));
-  const rtp = await freePort();
+  const rtp = await freeUdpRange(22);
   const config = [
     "module_path /usr/lib/baresip/modules",
-    `sip_listen 127.0.0.1:${await freePort()}`,
+    `sip_listen 127.0.0.1:${await freeSipPort()}`,
     "audio_player aubridge,none",
     "audio_alert aubridge,none",
     `audio_source aufile,${wav}`,
     ...["ausrc_format", "auplay_format", "auenc_format", "audec_format"].map((name) => `${name} s16`),
-    `rtp_ports ${rtp - (rtp % 2)}-${rtp - (rtp % 2) + 20}`,
+    `rtp_ports ${rtp}-${rtp + 20}`,
     `snd_path ${dir}`,
     ...["g711", "aufile", "aubridge", "sndfile"].map((name) => `module ${name}.so`),
     ...["uuid", "account"].map((name) => `module_tmp ${name}.so`),

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort } from "../free-port.ts";
+import { freeSipPort } from "../../setup/free-ports.ts";
 
 export interface SippOptions {
   /** Name of a scenario of sipp-scenarios/, without `.xml`. */
@@ -64,7 +64,7 @@ export async function runSipp(options: SippOptions): Promise<SippOutcome> {
     sf: `${SCENARIOS}${scenario}.xml`,
     i: host,
     // Otherwise it takes 5060, which is the server's.
-    p: String(port ?? (await freePort())),
+    p: String(port ?? (await freeSipPort())),
     mi: host,
     m: String(calls),
     l: "1",
