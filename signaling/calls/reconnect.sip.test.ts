@@ -41,7 +41,10 @@ afterEach(() => {
 
 type Stream = "tcp" | "tls" | "ws";
 
-async function addressOf(process: SignalingProcess, transport: Stream | "udp"): Promise<string> {
+async function addressOf(
+  process: SignalingProcess,
+  transport: Phone["options"]["transport"],
+): Promise<string> {
   const card = (await listInstances(redis)).find(({ instance }) => instance.startsWith(`${process.name}-`));
   return card?.listeners[transport] ?? "";
 }
