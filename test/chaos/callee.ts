@@ -120,7 +120,13 @@ export class Callee {
 
   private answer(invite: SipRequest, milestone: string): void {
     this.milestones.reach(milestone);
-    const text = this.endpoint.respond(invite, 200, "OK", [...this.headers(invite), SDP_TYPE], answerOn(this.line.transport, invite.body));
+    const text = this.endpoint.respond(
+      invite,
+      200,
+      "OK",
+      [...this.headers(invite), SDP_TYPE],
+      answerOn(this.line.transport, invite.body),
+    );
     this.repeat(text, sequenceOf(invite), 0);
   }
 

@@ -148,7 +148,10 @@ export class Caller {
         return response;
       }),
     ]);
-    if (ofCancel.status !== 200) throw new Lost(`CANCEL was answered ${ofCancel.status}`);
+    // RFC 3261 §9.2: to an INVITE that has had its answer meanwhile no CANCEL matches any more.
+    const late = (milestones.at("terminated") ?? Infinity) <= (milestones.at("cancel-answered") ?? 0);
+    if (ofCancel.status !== 200 && !(late && ofCancel.status === 481))
+      throw new Lost(`CANCEL was answered ${ofCancel.status}`);
     if (ofInvite.status === 200) await this.hangUp();
     else if (ofInvite.status !== 487) throw new Lost(`INVITE was answered ${ofInvite.status} after CANCEL`);
   }

@@ -152,12 +152,14 @@ export const CUT_POINTS: readonly CutPoint[] = [
 
 /** Exchanges that run between telephones alone: a browser's are with the media tier. */
 const betweenPhones = ({ moment, steer, story }: Variant): boolean =>
-  story === "prack" || [moment, steer].some(({ side, method, seq }) => side === "callee" && method !== "BYE" && seq === 2);
+  story === "prack" ||
+  [moment, steer].some(({ side, method, seq }) => side === "callee" && method !== "BYE" && seq === 2);
 
 /** The points at which calls of phones on this transport can be cut. */
 export const cutPointsOf = (transport: Transport): CutPoint[] =>
   isWebrtc(transport)
-    ? CUT_POINTS.map((point) => ({ ...point, variants: point.variants.filter((one) => !betweenPhones(one)) })).filter(
-        ({ variants }) => variants.length > 0,
-      )
+    ? CUT_POINTS.map((point) => ({
+        ...point,
+        variants: point.variants.filter((one) => !betweenPhones(one)),
+      })).filter(({ variants }) => variants.length > 0)
     : [...CUT_POINTS];

@@ -172,14 +172,17 @@ const anyOf = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.ran
 /** @throws Error when it takes longer, or `off` happens first */
 async function within(limitMs: number, wanted: Promise<unknown>, off?: Promise<undefined>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
+  const failed = new Promise<never>((_resolve, reject) => {
+    const fail = (): void => { reject(new Error("not in time")); }; // prettier-ignore
+    timer = setTimeout(fail, limitMs);
+    void off?.then(fail);
   });
-  wanted.catch(() => undefined);
   try {
-    const outcome = await Promise.race([wanted.then(() => "done"), late, off].filter(Boolean));
-    if (outcome !== "done") throw new Error("not in time");
+    await Promise.race([wanted, failed]);
   } finally {
     clearTimeout(timer);
+    // Whichever comes too late is nobody's business.
+    wanted.catch(() => undefined);
+    failed.catch(() => undefined);
   }
 }

@@ -77,7 +77,13 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.e
 
 const points =
   everything || point.length > 0
-    ? await runChaos({ transport: transport[0] ?? "udp", calls, batch: Math.min(MOST_IN_A_BATCH, batch), points: point, say: tell })
+    ? await runChaos({
+        transport: transport[0] ?? "udp",
+        calls,
+        batch: Math.min(MOST_IN_A_BATCH, batch),
+        points: point,
+        say: tell,
+      })
     : undefined;
 const outages: OutageReport[] = [];
 for (const one of OUTAGES)

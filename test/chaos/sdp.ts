@@ -29,5 +29,12 @@ export function answerOn(transport: Transport, offer: string): string {
       ? ["m=audio 9 UDP/TLS/RTP/SAVPF 111", `a=mid:${mids[i] ?? ""}`, "a=setup:active", ...BROWSER_LINES]
       : [`m=${(section.split(/\r?\n/)[0] ?? "").replace(/ \d+ /, " 0 ")}`, `a=mid:${mids[i] ?? ""}`, "a=inactive"],
   ); // prettier-ignore
-  return lines("v=0", "o=- 7 1 IN IP4 127.0.0.1", "s=-", "t=0 0", `a=group:BUNDLE ${mids[sound] ?? "0"}`, ...answered);
+  return lines(
+    "v=0",
+    "o=- 7 1 IN IP4 127.0.0.1",
+    "s=-",
+    "t=0 0",
+    `a=group:BUNDLE ${mids[sound] ?? "0"}`,
+    ...answered,
+  );
 }

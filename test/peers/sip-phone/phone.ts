@@ -96,9 +96,7 @@ export class Phone {
   /** The contact as REGISTER says it: with what names the device and its connection (RFC 5626 §4.1). */
   get registeredContact(): string {
     const { device, flow = 1 } = this.options;
-    return device === undefined
-      ? this.contact
-      : `${this.contact};+sip.instance="<${device}>";reg-id=${flow}`;
+    return device === undefined ? this.contact : `${this.contact};+sip.instance="<${device}>";reg-id=${flow}`;
   }
 
   /** Registers; the granted expiry in seconds. Throws with the status when it is refused. */
