@@ -1,8 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { silent } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { listInstances } from "#state/instance/instance.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
+import { followersKey } from "#state/registration/registration.keys.ts";
 import { createPhone, type Phone, type PhoneOptions } from "#test/peers/sip-phone/phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 import { freeSipPort } from "#test/setup/free-ports.ts";
@@ -41,7 +42,10 @@ afterEach(() => {
 
 type Stream = "tcp" | "tls" | "ws";
 
-async function addressOf(process: SignalingProcess, transport: Stream | "udp"): Promise<string> {
+async function addressOf(
+  process: SignalingProcess,
+  transport: Phone["options"]["transport"],
+): Promise<string> {
   const card = (await listInstances(redis)).find(({ instance }) => instance.startsWith(`${process.name}-`));
   return card?.listeners[transport] ?? "";
 }
@@ -158,6 +162,38 @@ describe("a caller over tcp that loses its connection", () => {
     await comeBack(alice, two);
     incoming.answer();
     const call = await dialling.answered;
+    expect((await call.hangup(2_000)).status).toBe(200);
+  });
+});
+
+describe("a caller over tcp whose connection breaks at a bad moment", () => {
+  beforeEach(startSystem);
+  afterEach(stopSystem);
+
+  it("gets an answer although nobody has noted that the call follows its registration", async () => {
+    const bob = await registered("bob", two, "udp");
+    const alice = await registered("alice", one, "tcp");
+    const dialling = await alice.invite("bob");
+    const incoming = await bob.incoming();
+    await expect.poll(() => dialling.progress).toContain(180);
+    alice.disconnect();
+    await redis.del(followersKey("alice"));
+    incoming.answer();
+    await expect.poll(() => metricOf(two, "crossband_sip_lost_flows_total", "awaited")).toBeGreaterThan(0);
+    await comeBack(alice, two);
+    const call = await within(1_000, dialling.answered);
+    expect((await call.hangup(2_000)).status).toBe(200);
+  });
+
+  it("is answered by the media tier, which a process was asking when it was killed, though it is back at once", async () => {
+    const alice = await registered("alice", one, "tcp");
+    const release = media.hold();
+    const dialling = await alice.invite("fire-1");
+    await expect.poll(() => dialling.progress).toContain(100);
+    await one.kill();
+    await comeBack(alice, two);
+    release();
+    const call = await within(4_000, dialling.answered);
     expect((await call.hangup(2_000)).status).toBe(200);
   });
 });

@@ -5,7 +5,7 @@ import type { CallDetail } from "#signaling/calls/call/effect.ts";
 import { decodeBody } from "#signaling/edge/engine/record.ts";
 import { isUnstable, TOMBSTONE_MS } from "#signaling/edge/engine/schedule.ts";
 import { openRecord } from "#state/call/stored-call.ts";
-import { delay } from "./peers.ts";
+import { delay } from "./delay.ts";
 import type { CallOutcome } from "./run-call.ts";
 
 /** Clocks of two processes, and the time from a socket to a handler, in ms. */

@@ -1,12 +1,14 @@
 import { startRedis } from "#test/setup/start-redis.ts";
 import { readDetails, findLeftovers } from "./audit.ts";
 import { Cluster } from "./cluster.ts";
-import { CUT_POINTS, type CutPoint } from "./cut-points.ts";
+import { cutPointsOf, type CutPoint } from "./cut-points.ts";
 import { judge, tableOf, type PointReport } from "./report.ts";
 import { runBatch, type Cutting } from "./run-point.ts";
 import { closeSlots, openSlots, provisionFor, type Slot } from "./slots.ts";
+import type { Transport } from "./transports.ts";
 
 export interface ChaosOptions {
+  readonly transport: Transport;
   /** Calls that are to be cut at each point. */
   readonly calls: number;
   /** Names of points; all when empty. */
@@ -29,19 +31,23 @@ export interface ChaosReport {
 const TRIES = 3;
 
 /** Kills instances at every cut point, and reports what became of the calls. */
-export async function runChaos({ calls, points, batch, say }: ChaosOptions): Promise<ChaosReport> {
-  const chosen = CUT_POINTS.filter(({ name }) => points.length === 0 || points.includes(name));
-  const cluster = await Cluster.start(provisionFor(batch), await startRedis({ appendonly: "yes" }));
-  const slots = await openSlots(batch, `127.0.0.1:${cluster.sprayer.port}`);
+export async function runChaos({ transport, calls, points, batch, say }: ChaosOptions): Promise<ChaosReport> {
+  const chosen = cutPointsOf(transport).filter(({ name }) => points.length === 0 || points.includes(name));
+  const cluster = await Cluster.start({
+    redis: await startRedis({ appendonly: "yes" }),
+    provision: () => Promise.resolve(provisionFor(batch)),
+    transports: [transport],
+  });
+  const slots = await openSlots(cluster, batch, transport);
   try {
     const reports: PointReport[] = [];
     for (const point of chosen) {
       const done = await runPoint(cluster, point, slots, calls, say);
-      const report = judge(point, "udp", done, await readDetails(cluster.redis));
+      const report = judge(point, transport, done, await readDetails(cluster.redis));
       reports.push(report);
       say(tableOf([report]).split("\n")[1] ?? "");
     }
-    const users = slots.flatMap(({ caller, callee }) => [caller.options.user, callee.options.user]);
+    const users = slots.flatMap(({ caller, callee }) => [caller.user, callee.user]);
     const leftovers = await findLeftovers(cluster.redis, users);
     const passed = leftovers.length === 0 && reports.every((report) => report.passed);
     return { points: reports, leftovers, deaths: cluster.deaths, passed };

@@ -3,14 +3,16 @@ import { fileURLToPath } from "node:url";
 import { silent } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
-import { freePort, freeUdpRange } from "#test/setup/free-ports.ts";
+import { freeSipPort, freeUdpRange } from "#test/setup/free-ports.ts";
 import { workerPath } from "../../scripts/mediasoup-worker/worker-path.mjs";
-import { Sprayer, type Target } from "./sprayer.ts";
+import { Sprayer, type Seen, type Target } from "./sprayer.ts";
 import type { TapNews, TapOrder } from "./tap.ts";
+import type { Transport } from "./transports.ts";
+import { openWssFront, type WssFront } from "./wss-front.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../crossband.ts", import.meta.url));
 const INSTANCE = fileURLToPath(new URL("instance.ts", import.meta.url));
-export const INSTANCES = 3;
+const NAMES = ["one", "two", "three"];
 export const DOMAIN = "chaos.local";
 export const GROUP = "chaos-group";
 const START_LIMIT_MS = 60_000;
@@ -26,10 +28,20 @@ export interface ClusterRedis {
   stop(): Promise<void>;
 }
 
-/** One of the three. It keeps its name and port over its deaths. */
+/** One of the three. It keeps its name and ports over its deaths. */
 export interface Instance extends Target {
+  readonly tlsPort: number;
   up: boolean;
   child: ChildProcess | undefined;
+}
+
+export interface ClusterOptions {
+  /** Belongs to the cluster from then on: it ends with it. */
+  readonly redis: ClusterRedis;
+  /** The provisioning file. It may need to know where the instances find a peer that they call. */
+  readonly provision: (peerAt: Sprayer["addressOf"]) => Promise<string>;
+  /** What phones will speak. */
+  readonly transports?: readonly Transport[];
 }
 
 /** Three signaling processes behind a sprayer, a media process and a Redis, all of this harness's own. */
@@ -38,7 +50,10 @@ export class Cluster {
   readonly sprayer: Sprayer;
   readonly instances: Instance[];
   onNews: (instance: string, news: TapNews) => void = () => undefined;
+  /** Told of every message between a phone and an instance. */
+  onSeen: (seen: Seen) => void = () => undefined;
   deaths = 0;
+  private wss: WssFront | undefined;
   private readonly redisServer: ClusterRedis;
   private readonly environment: NodeJS.ProcessEnv;
   private closing = false;
@@ -60,30 +75,28 @@ export class Cluster {
     this.environment = environment;
   }
 
-  /** @param redisServer belongs to the cluster from then on: it ends with it */
-  static async start(provision: string, redisServer: ClusterRedis): Promise<Cluster> {
+  static async start({ redis, provision, transports = ["udp"] }: ClusterOptions): Promise<Cluster> {
     const instances: Instance[] = [];
-    for (let i = 1; i <= INSTANCES; i++)
-      instances.push({
-        name: `one two three`.split(" ")[i - 1] ?? "",
-        port: await freePort(),
-        up: false,
-        child: undefined,
-      });
+    for (const name of NAMES) {
+      const [port, tlsPort] = [await freeSipPort(), await freeSipPort()];
+      instances.push({ name, port, tlsPort, up: false, child: undefined });
+    }
     const sprayer = await Sprayer.open(() => instances);
     const rtp = await freeUdpRange(RTP_PORTS);
-    const cluster = new Cluster(redisServer, sprayer, instances, {
+    const cluster = new Cluster(redis, sprayer, instances, {
       ...process.env,
-      REDIS_URL: redisServer.url,
+      REDIS_URL: redis.url,
       CROSSBAND_SIP_ADVERTISED: `127.0.0.1:${sprayer.port}`,
-      CROSSBAND_SIPS_PORT: "0",
       CROSSBAND_DRACHTIO_PORT: "0",
       CROSSBAND_RTP_PORTS: `${rtp}-${rtp + RTP_PORTS - 1}`,
       CROSSBAND_LOG: process.env["CROSSBAND_LOG"] ?? "fatal",
       MEDIASOUP_WORKER_BIN: workerPath(),
     });
+    sprayer.onSeen = (seen) => { cluster.onSeen(seen); }; // prettier-ignore
     try {
-      await applyProvision(cluster.redis, parseProvision(provision));
+      const file = await provision((host, port) => sprayer.addressOf(host, port));
+      await applyProvision(cluster.redis, parseProvision(file));
+      if (transports.includes("wss")) cluster.wss = await openWssFront(cluster.redis, NAMES);
       cluster.media = await cluster.spawn(PROGRAM, ["media"], {});
       await Promise.all(instances.map((instance) => cluster.startInstance(instance)));
     } catch (error) {
@@ -95,6 +108,20 @@ export class Cluster {
 
   get up(): Instance[] {
     return this.instances.filter(({ up }) => up);
+  }
+
+  /** `host:port` at which a phone reaches an instance; over UDP, whichever the sprayer picks. */
+  addressOf(transport: Transport, { name, port, tlsPort }: Instance): string {
+    switch (transport) {
+      case "udp":
+        return `127.0.0.1:${this.sprayer.port}`;
+      case "tcp":
+        return `127.0.0.1:${port}`;
+      case "tls":
+        return `127.0.0.1:${tlsPort}`;
+      case "wss":
+        return this.wss?.addressOf(name) ?? "";
+    }
   }
 
   /** Tells every instance what to cut and whom to watch; those that come back later are told as well. */
@@ -157,6 +184,7 @@ export class Cluster {
   async stop(): Promise<void> {
     this.closing = true;
     for (const timer of this.pending) clearTimeout(timer);
+    await this.wss?.close();
     this.redis.disconnect();
     await Promise.all([...this.children].map(end));
     this.sprayer.close();
@@ -166,6 +194,7 @@ export class Cluster {
   private async startInstance(instance: Instance): Promise<void> {
     const child = await this.spawn(INSTANCE, [], {
       CROSSBAND_SIP_PORT: String(instance.port),
+      CROSSBAND_SIPS_PORT: String(instance.tlsPort),
       CROSSBAND_INSTANCE: instance.name,
     });
     instance.child = child;

@@ -1,6 +1,7 @@
 import type { Pattern } from "./packet.ts";
-import type { Script } from "./peers.ts";
+import type { Script } from "./script.ts";
 import type { Moment } from "./tap.ts";
+import { isWebrtc, type Transport } from "./transports.ts";
 
 export type Kind = "direct" | "b2bua" | "registration";
 
@@ -150,3 +151,17 @@ export const CUT_POINTS: readonly CutPoint[] = [
     ],
   },
 ]; // prettier-ignore
+
+/** Exchanges that run between telephones alone: a browser's are with the media tier. */
+const betweenPhones = ({ moment, steer, story }: Variant): boolean =>
+  story === "prack" ||
+  [moment, steer].some(({ side, method, seq }) => side === "callee" && method !== "BYE" && seq === 2);
+
+/** The points at which calls of phones on this transport can be cut. */
+export const cutPointsOf = (transport: Transport): CutPoint[] =>
+  isWebrtc(transport)
+    ? CUT_POINTS.map((point) => ({
+        ...point,
+        variants: point.variants.filter((one) => !betweenPhones(one)),
+      })).filter(({ variants }) => variants.length > 0)
+    : [...CUT_POINTS];

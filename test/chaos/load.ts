@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Variant } from "./cut-points.ts";
-import { delay } from "./peers.ts";
+import { delay } from "./delay.ts";
 import { runCall, type CallOutcome } from "./run-call.ts";
 import type { Slot } from "./slots.ts";
 

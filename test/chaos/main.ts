@@ -4,6 +4,7 @@ import { runChaos, type ChaosReport } from "./chaos.ts";
 import { CUT_POINTS } from "./cut-points.ts";
 import { OUTAGES, runOutage, type OutageReport } from "./outages.ts";
 import { tableOf } from "./report.ts";
+import type { Transport } from "./transports.ts";
 
 const NAMES = [...new Set(CUT_POINTS.map(({ name }) => name))];
 const MOST_IN_A_BATCH = 40;
@@ -56,6 +57,7 @@ const program = new Command("npm run chaos --")
   )
   .option("--point <names...>", `only these cut points, of ${NAMES.join(", ")}`)
   .option("--outage <names...>", `only these outages, of ${OUTAGES.map(({ name }) => name).join(", ")}`)
+  .option("--transport <names...>", "x")
   .option("--json", "print the report as JSON")
   .parse();
 const options = program.opts<{
@@ -63,9 +65,10 @@ const options = program.opts<{
   batch: number;
   point?: string[];
   outage?: string[];
+  transport?: Transport[];
   json?: true;
 }>();
-const { calls, batch, point = [], outage = [] } = options;
+const { calls, batch, point = [], outage = [], transport = [] } = options;
 const everything = point.length === 0 && outage.length === 0;
 const tell = (line: string): void => { say(process.stderr, line); }; // prettier-ignore
 
@@ -74,7 +77,13 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.e
 
 const points =
   everything || point.length > 0
-    ? await runChaos({ calls, batch: Math.min(MOST_IN_A_BATCH, batch), points: point, say: tell })
+    ? await runChaos({
+        transport: transport[0] ?? "udp",
+        calls,
+        batch: Math.min(MOST_IN_A_BATCH, batch),
+        points: point,
+        say: tell,
+      })
     : undefined;
 const outages: OutageReport[] = [];
 for (const one of OUTAGES)

@@ -3,7 +3,7 @@ import { startSentinelSet } from "#test/setup/start-sentinel-set.ts";
 import { detailsOf, durationError, findLeftovers, readDetails } from "./audit.ts";
 import { Cluster, type ClusterRedis } from "./cluster.ts";
 import { runLoad, type Load } from "./load.ts";
-import { delay } from "./peers.ts";
+import { delay } from "./delay.ts";
 import { rolledBack } from "./rolled-back.ts";
 import type { CallOutcome } from "./run-call.ts";
 import { closeSlots, openSlots, provisionFor } from "./slots.ts";
@@ -139,9 +139,9 @@ export const OUTAGES: readonly Outage[] = [
 /** Runs one outage under load in a cluster of its own. */
 export async function runOutage(outage: Outage, say: (line: string) => void): Promise<OutageReport> {
   const { redis, happen } = await outage.stage();
-  const cluster = await Cluster.start(provisionFor(SLOTS), redis);
-  const slots = await openSlots(SLOTS, `127.0.0.1:${cluster.sprayer.port}`);
-  const stories = new Stories(cluster.sprayer);
+  const cluster = await Cluster.start({ redis, provision: () => Promise.resolve(provisionFor(SLOTS)) });
+  const slots = await openSlots(cluster, SLOTS, "udp");
+  const stories = new Stories(cluster);
   const startedMs = Date.now();
   try {
     const [{ calls, skipped }, aftermath] = await Promise.all([
@@ -150,7 +150,7 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
     ]);
     say(`load over at ${Date.now() - startedMs} ms`);
     if (skipped > 0) say(`${skipped} calls were not begun: every phone had one`);
-    const users = slots.flatMap(({ caller, callee }) => [caller.options.user, callee.options.user]);
+    const users = slots.flatMap(({ caller, callee }) => [caller.user, callee.user]);
     const leftovers = await findLeftovers(cluster.redis, users, SETTLE_MS);
     const details = await readDetails(cluster.redis);
     const isRefused = ({ lost }: { lost: string | undefined }): boolean =>

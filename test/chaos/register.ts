@@ -1,7 +1,7 @@
 import { token } from "#test/peers/sip-phone/sip-endpoint.ts";
 import type { Phone } from "#test/peers/sip-phone/phone.ts";
 import { Lost, type Milestones } from "./milestones.ts";
-import { PATIENCE_MS } from "./peers.ts";
+import { PATIENCE_MS } from "./script.ts";
 
 /** Refreshes a registration: CSeq 1 is challenged, CSeq 2 has the credentials. */
 export async function register(phone: Phone, callId: string, milestones: Milestones): Promise<void> {
@@ -18,7 +18,7 @@ export async function register(phone: Phone, callId: string, milestones: Milesto
           ["To", phone.nameAddr],
           ["Call-ID", callId],
           ["CSeq", `${++sequence} REGISTER`],
-          ["Contact", phone.contact],
+          ["Contact", phone.registeredContact],
           ["Expires", "3600"],
         ],
         body: "",

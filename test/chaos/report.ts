@@ -22,6 +22,8 @@ export interface PointReport {
   readonly cdrWrongDuration: number;
   readonly longestStallMs: number;
   readonly medianStallMs: number;
+  /** Longest time that a phone took to connect again; stalls are without it. */
+  readonly longestAwayMs: number;
   /** Longest time from a death to the next commit on a call that was under way. */
   readonly longestAdoptionMs: number;
   readonly passed: boolean;
@@ -56,6 +58,7 @@ export function judge(
     cdrWrongDuration: count(({ call, found }) => found.some((detail) => durationError(call, detail) > 0)),
     longestStallMs: stalls.at(-1) ?? 0,
     medianStallMs: stalls[Math.floor(stalls.length / 2)] ?? 0,
+    longestAwayMs: Math.max(0, ...calls.map(({ awayMs }) => awayMs)),
     longestAdoptionMs: Math.max(0, ...calls.map(({ adoptionMs }) => adoptionMs ?? 0)),
   };
   const passed =
@@ -66,18 +69,18 @@ export function judge(
   return { ...report, passed };
 }
 
-const HEADS = ["cut point", "", "calls", "killed", "done", "lost", "CDR missing", "twice", "wrong", "stall ms (p50)", "longest", "adopted in", ""]; // prettier-ignore
+const HEADS = ["cut point", "", "", "calls", "killed", "done", "lost", "CDR missing", "twice", "wrong", "stall ms (p50)", "longest", "back in", "adopted in", ""]; // prettier-ignore
 
 /** The reports as a table for a terminal. */
 export function tableOf(reports: readonly PointReport[]): string {
   const rows = reports.map((one) =>
     [
-      one.title, one.kind, one.calls, one.killed, one.completed, one.lost.length, one.cdrMissing, one.cdrDuplicated, one.cdrWrongDuration,
-      one.medianStallMs, one.longestStallMs, one.longestAdoptionMs, one.passed ? "ok" : "MISSED",
+      one.title, one.kind, one.transport, one.calls, one.killed, one.completed, one.lost.length, one.cdrMissing, one.cdrDuplicated, one.cdrWrongDuration,
+      one.medianStallMs, one.longestStallMs, one.longestAwayMs, one.longestAdoptionMs, one.passed ? "ok" : "MISSED",
     ].map(String),
   ); // prettier-ignore
   const widths = HEADS.map((head, i) => Math.max(head.length, ...rows.map((row) => row[i]?.length ?? 0)));
   const line = (cells: readonly string[]): string =>
-    cells.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ");
+    cells.map((cell, i) => (i < 3 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  ");
   return [line(HEADS), ...rows.map(line)].join("\n");
 }

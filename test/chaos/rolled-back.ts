@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { delay } from "./peers.ts";
+import { delay } from "./delay.ts";
 
 const LINK_LIMIT_MS = 2_000;
 

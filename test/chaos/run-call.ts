@@ -1,9 +1,12 @@
 import { GROUP } from "./cluster.ts";
 import type { Kind, Variant } from "./cut-points.ts";
 import { Lost, Milestones } from "./milestones.ts";
-import { Callee, Caller, PATIENCE_MS, type Script } from "./peers.ts";
+import { Callee } from "./callee.ts";
+import { Caller } from "./caller.ts";
 import { register } from "./register.ts";
+import { PATIENCE_MS, type Script } from "./script.ts";
 import type { Slot } from "./slots.ts";
+import { isWebrtc } from "./transports.ts";
 
 export interface CallOutcome {
   readonly callId: string;
@@ -15,8 +18,10 @@ export interface CallOutcome {
   readonly milestones: Milestones;
   /** Undefined for a call that went all the way on both sides. */
   readonly lost: string | undefined;
-  /** The longest that either side waited for the other's doing, in ms. */
+  /** The longest that either side waited for the other's doing, in ms, less the time that a phone took to connect again. */
   readonly stallMs: number;
+  /** How long its phones were without a connection, the one that took longer, in ms. */
+  readonly awayMs: number;
 }
 
 /** Who waits for whom: from what one side did to what the other sees of it. */
@@ -49,16 +54,16 @@ export async function runCall(
   times: Omit<Script, "story">,
 ): Promise<CallOutcome> {
   const milestones = new Milestones();
-  const script: Script = { story: variant.story, ...times };
+  const anchored = isWebrtc(slot.caller.transport);
+  const script: Script = { story: variant.story, anchored, ...times };
   const startedMs = Date.now();
   let lost: string | undefined;
   const callee = kind === "b2bua" ? new Callee(slot.callee, script, milestones) : undefined;
   try {
-    if (kind === "registration") await register(slot.caller, callId, milestones);
+    if (kind === "registration") await register(slot.caller.phone, callId, milestones);
     else {
-      await new Caller(slot.caller, kind === "direct" ? GROUP : slot.callee.uri, callId, milestones).run(
-        script,
-      );
+      const target = kind === "direct" ? GROUP : slot.callee.phone.uri;
+      await new Caller(slot.caller, target, callId, milestones).run(script);
       if (callee) await calleeDone(script, milestones);
     }
     if (callee?.rungTwice === true) lost = "the callee was called twice";
@@ -69,19 +74,21 @@ export async function runCall(
     callee?.close();
   }
   const waits = kind === "direct" ? [...WAITS, DIRECT_WAIT] : WAITS;
-  const stallMs = Math.max(0, ...waits.map(([from, to]) => milestones.between(from, to) ?? 0));
-  const user = slot.caller.options.user;
-  return { callId, user, kind, variant, startedMs, endedMs: Date.now(), milestones, lost, stallMs };
+  const waitedMs = Math.max(0, ...waits.map(([from, to]) => milestones.between(from, to) ?? 0));
+  const awayMs = Math.max(...[slot.caller, slot.callee].map((line) => line.awaySince(startedMs)));
+  const stallMs = Math.max(0, waitedMs - awayMs);
+  const { user } = slot.caller;
+  return { callId, user, kind, variant, startedMs, endedMs: Date.now(), milestones, lost, stallMs, awayMs };
 }
 
 /** What the callee must have seen when a call is over. */
-async function calleeDone({ story }: Script, milestones: Milestones): Promise<void> {
+async function calleeDone({ story, anchored = false }: Script, milestones: Milestones): Promise<void> {
   if (story === "cancel" && milestones.at("callee-answered") === undefined) {
     await milestones.wait("callee-cancelled", PATIENCE_MS);
     return;
   }
   await milestones.wait("callee-confirmed", PATIENCE_MS);
-  if (story === "reinvite" && milestones.at("re-refused") === undefined)
+  if (story === "reinvite" && !anchored && milestones.at("re-refused") === undefined)
     await milestones.wait("callee-re-confirmed", PATIENCE_MS);
   await milestones.wait(story === "callee-hangs-up" ? "callee-bye-answered" : "callee-released", PATIENCE_MS);
 }

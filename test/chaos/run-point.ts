@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Cluster, Instance } from "./cluster.ts";
 import type { Kind, Variant } from "./cut-points.ts";
-import { delay } from "./peers.ts";
+import { delay } from "./delay.ts";
+import type { Pattern } from "./packet.ts";
 import { runCall, type CallOutcome } from "./run-call.ts";
 import type { Slot } from "./slots.ts";
 import { describeSeen, type Seen } from "./sprayer.ts";
@@ -30,6 +31,7 @@ export async function runBatch(
   variant: Variant,
   slots: readonly Slot[],
 ): Promise<Cutting[]> {
+  await Promise.all(slots.flatMap(({ caller, callee }) => [caller.ready(), callee.ready()]));
   const victim = await pickVictim(cluster);
   const calls = slots.map((slot) => ({ slot, callId: randomBytes(9).toString("hex"), marker: slot.marker }));
   const packets = new Map<string, Seen[]>(calls.map(({ marker }) => [marker, []]));
@@ -45,7 +47,7 @@ export async function runBatch(
     cluster.command({ cuts: [], watch: calls.map(({ marker }) => marker) });
     killed.resolve(undefined);
   };
-  cluster.sprayer.onSeen = (seen) => {
+  cluster.onSeen = (seen) => {
     const marker = /\bsip:c\d+@/.exec(seen.packet.text)?.[0] ?? "";
     packets.get(marker)?.push(seen);
   };
@@ -60,9 +62,7 @@ export async function runBatch(
     if (cutAt.size === calls.length) kill();
     else if (cutAt.size === 1) setTimeout(kill, HOLD_MS);
   };
-  cluster.sprayer.steers = calls.map(({ marker, callId }) => ({
-    marker, callId, pattern: variant.steer, to: victim.name,
-  })); // prettier-ignore
+  await steer(cluster, variant.steer, victim, calls);
   cluster.arm(victim, {
     cuts: calls.map(({ marker, callId }) => ({ marker, callId, moment: variant.moment })),
     watch: [],
@@ -92,6 +92,17 @@ export async function runBatch(
             ],
     };
   });
+}
+
+/** Has a message of each call meet the victim: the datagram, or the connection that it comes over. */
+async function steer(
+  cluster: Cluster,
+  pattern: Pattern,
+  victim: Instance,
+  calls: readonly { readonly slot: Slot; readonly marker: string; readonly callId: string }[],
+): Promise<void> {
+  cluster.sprayer.steers = calls.map(({ marker, callId }) => ({ marker, callId, pattern, to: victim.name }));
+  await Promise.all(calls.map(({ slot }) => slot[pattern.side].moveTo(victim)));
 }
 
 /** An instance that may die: two others must live on. */

@@ -1,17 +1,18 @@
-import type { Phone } from "#test/peers/sip-phone/phone.ts";
-import { DOMAIN, GROUP } from "./cluster.ts";
-import { openPhone, passwordOf } from "./peers.ts";
+import { Line } from "./line.ts";
+import { DOMAIN, GROUP, type Cluster } from "./cluster.ts";
+import type { Transport } from "./transports.ts";
 
 /** A caller and a callee who have one call at a time. */
 export interface Slot {
-  readonly caller: Phone;
-  readonly callee: Phone;
+  readonly caller: Line;
+  readonly callee: Line;
   /** In every message of the slot's calls, on either leg, and in nobody else's. */
   readonly marker: string;
 }
 
 const callerOf = (index: number): string => `c${index}`;
 const calleeOf = (index: number): string => `d${index}`;
+const passwordOf = (user: string): string => `${user}-password`;
 
 /** The provisioning file of a cluster with so many slots. */
 export function provisionFor(slots: number): string {
@@ -24,18 +25,27 @@ export function provisionFor(slots: number): string {
   });
 }
 
-/** Opens and registers the phones of all slots. */
-export async function openSlots(count: number, server: string): Promise<Slot[]> {
+/** Opens and registers the phones of all slots. Of two slots one repeats what was unanswered, and the other tries it anew. */
+export async function openSlots(cluster: Cluster, count: number, transport: Transport): Promise<Slot[]> {
   return Promise.all(
     Array.from({ length: count }, async (_, index) => {
-      const [caller, callee] = await Promise.all(
-        [callerOf(index), calleeOf(index)].map(async (user) => {
-          const phone = await openPhone(server, DOMAIN, user);
-          await phone.register({ expires: 3_600 });
-          return phone;
-        }),
-      );
-      if (!caller || !callee) throw new Error("a slot has two phones");
+      const habit = index % 2 === 0 ? "repeats" : "tries anew";
+      const open = async (user: string): Promise<Line> => {
+        const line = await Line.open({
+          cluster,
+          transport,
+          domain: DOMAIN,
+          user,
+          password: passwordOf(user),
+          habit,
+        });
+        const { endpoint } = line.phone;
+        endpoint.onRequest = (request) => {
+          if (request.method !== "ACK") endpoint.respond(request, 481, "Call/Transaction Does Not Exist");
+        };
+        return line;
+      };
+      const [caller, callee] = await Promise.all([open(callerOf(index)), open(calleeOf(index))]);
       return { caller, callee, marker: `sip:${callerOf(index)}@` };
     }),
   );

@@ -55,6 +55,11 @@ export class Sprayer {
     return new Sprayer(await bound(), targets);
   }
 
+  /** `host:port` at which the instances find a peer that they call before it has said a word. */
+  async addressOf(host: string, port: number): Promise<string> {
+    return `${HOST}:${(await this.socketOf(host, port)).address().port}`;
+  }
+
   /** The instance is about to leave. */
   leaveOut(name: string): void {
     this.leftOut.add(name);

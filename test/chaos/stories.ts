@@ -1,4 +1,4 @@
-import { describeSeen, type Seen, type Sprayer } from "./sprayer.ts";
+import { describeSeen, type Seen } from "./sprayer.ts";
 import type { CallOutcome } from "./run-call.ts";
 
 /** Messages of one caller that are kept; the newest are the ones that say what is left behind. */
@@ -8,8 +8,9 @@ const KEPT = 400;
 export class Stories {
   private readonly seen = new Map<string, Seen[]>();
 
-  constructor(sprayer: Sprayer) {
-    sprayer.onSeen = (seen) => {
+  /** @param source where messages are seen */
+  constructor(source: { onSeen: (seen: Seen) => void }) {
+    source.onSeen = (seen) => {
       const caller = callerIn(seen.packet.text);
       if (caller === undefined) return;
       const list = this.seen.get(caller) ?? [];

@@ -1,6 +1,7 @@
 import { Socket } from "node:dgram";
 import { Redis } from "ioredis";
 import { matches, readPacket, type CallMark, type Pattern } from "./packet.ts";
+import { tapStreams, type Gate } from "./tap-streams.ts";
 
 /** Where a call is cut off from its instance: at the packet boundary of the process, so that nothing in it knows. */
 export interface Moment extends Pattern {
@@ -31,7 +32,7 @@ type Method<First> = (this: unknown, first: First, ...rest: unknown[]) => unknow
  * to Redis that concerns it gets in or out, as if the process had died there. The kill follows once every call of
  * the batch is frozen, so that one death can cut many calls, each at exactly its moment.
  */
-export class Tap {
+export class Tap implements Gate {
   private order: TapOrder = { cuts: [], watch: [] };
   private readonly frozen = new Set<string>();
   /** Ids of calls by the marker of their caller; the newest few. */
@@ -48,16 +49,23 @@ export class Tap {
     this.told.clear();
   }
 
-  /** Puts the tap on every UDP socket and Redis connection that the process will open. */
+  /** Puts the tap on every socket and Redis connection that the process will open. */
   install(): void {
     this.tapDatagrams();
+    tapStreams(this);
     this.tapRedis();
   }
 
-  /** False when the message does not exist for this instance. */
-  private receives(text: string): boolean {
+  receives(text: string): boolean {
     this.meet(text, "received");
     return !this.isFrozen(text);
+  }
+
+  sends(text: string, leave: () => void): void {
+    this.meet(text, "before-send");
+    if (this.isFrozen(text)) return;
+    leave();
+    this.meet(text, "after-send");
   }
 
   private isFrozen(text: string): boolean {
@@ -85,22 +93,14 @@ export class Tap {
   private tapDatagrams(): void {
     const socket = Socket.prototype as unknown as Record<"send" | "emit", Method<unknown>>;
     const { send, emit } = socket;
-    const [meet, receives, isFrozen] = [
-      this.meet.bind(this),
-      this.receives.bind(this),
-      this.isFrozen.bind(this),
-    ];
+    const [sends, receives] = [this.sends.bind(this), this.receives.bind(this)];
     socket.emit = function (event, ...values) {
       const [data] = values;
       if (event === "message" && Buffer.isBuffer(data) && !receives(data.toString("latin1"))) return true;
       return emit.call(this, event, ...values);
     };
     socket.send = function (data, ...rest) {
-      const text = Buffer.isBuffer(data) ? data.toString("latin1") : "";
-      meet(text, "before-send");
-      if (isFrozen(text)) return;
-      send.call(this, data, ...rest);
-      meet(text, "after-send");
+      sends(Buffer.isBuffer(data) ? data.toString("latin1") : "", () => send.call(this, data, ...rest));
     };
   }
 
@@ -110,10 +110,18 @@ export class Tap {
       Method<{ readonly args: readonly unknown[] }>
     >;
     const { sendCommand } = client;
-    const [note, isFrozen] = [this.note.bind(this), this.isFrozen.bind(this)];
+    const [note, isFrozen, sends] = [this.note.bind(this), this.isFrozen.bind(this), this.sends.bind(this)];
     client.sendCommand = function (command, ...rest) {
       const text = command.args.map(String).join(" ");
       note(text);
+      const handed = handedOver(command.args);
+      if (handed !== undefined) {
+        let sent: unknown = new Promise(() => undefined);
+        sends(handed, () => {
+          sent = sendCommand.call(this, command, ...rest);
+        });
+        return sent;
+      }
       // A dead process's command neither arrives nor is answered. One in a pipeline (the trace of messages, none of a call's
       // state) goes all the same: with a gap in it the replies of all others would go to the wrong commands.
       const [pipeline] = rest;
@@ -133,4 +141,13 @@ export class Tap {
     this.told.add(marker);
     this.tell({ type: "committed", marker, atMs: Date.now() });
   }
+}
+
+/** The message that a command hands to the instance which has its connection: it leaves this one as over a socket. */
+function handedOver(args: readonly unknown[]): string | undefined {
+  const envelope = args.at(-1);
+  if (typeof envelope !== "string" || !envelope.includes('"path":"/flows/')) return undefined;
+  const { request } = JSON.parse(envelope) as { readonly request?: { readonly body?: { bytes?: unknown } } };
+  const bytes = request?.body?.bytes;
+  return typeof bytes === "string" ? bytes : undefined;
 }

@@ -13,6 +13,7 @@ import { decodeBody, emptyCall, encodeBody, type CallBody, type CallRecord } fro
 import { answer } from "./respond.ts";
 import { dueAt, prune, ttlOf } from "./schedule.ts";
 import type { Witness } from "./witness.ts";
+import { handedTo } from "./workers.ts";
 import { stepOf, type EngineStep } from "./step.ts";
 
 /** What call control is asked to do in a step. */
@@ -249,7 +250,7 @@ function tidy(record: CallRecord, worker: string, nowMs: number): CallRecord {
     const pruned = prune(leg, nowMs);
     if (pruned !== leg) legs = { ...legs, [number]: pruned };
   }
-  return { ...record, worker, legs };
+  return handedTo(legs === record.legs ? record : { ...record, legs }, worker, nowMs);
 }
 
 /** RFC 3261 §21.5.1: the request that call control fell over is answered all the same. */

@@ -22,6 +22,8 @@ export interface Outgoing {
   readonly status: number;
   /** The transaction that is told when it cannot be sent. */
   readonly txn?: TxnId;
+  /** Of an answer, an ACK or a CANCEL, which nobody is told of: the transaction that it belongs to. */
+  readonly of?: TxnId;
   readonly retransmission?: boolean;
 }
 

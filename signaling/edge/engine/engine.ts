@@ -27,6 +27,7 @@ import { resendAll, wake, type Woken } from "./wake.ts";
 import type { EngineStep } from "./step.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
 import { NO_WITNESS, type Mark, type Witness } from "./witness.ts";
+import { adoptedBy } from "./workers.ts";
 
 export interface EngineOptions {
   readonly instance: string;
@@ -190,7 +191,8 @@ export class Engine implements SipPort {
   }
 
   /**
-   * Looks at a call that is in the due set: takes it over when its worker is dead, else does what is overdue in it.
+   * Looks at a call that is in the due set: takes it over when its worker is dead, or one that had it shortly before; else
+   * does what is overdue in it.
    *
    * @param alive whether an instance lives
    * @param seenMs when it was last seen alive, if ever
@@ -208,14 +210,15 @@ export class Engine implements SipPort {
           draft.effects.push(() => void forgetDue(this.options.redis, call).catch(() => undefined));
           return undefined;
         }
-        const { worker } = draft.record;
+        const adopted = adoptedBy(this.options.instance, draft.record, alive, draft.context.nowMs);
         // The worker lives: it looks after retransmissions, and only what it has missed is done here.
-        if (worker === this.options.instance || alive(worker)) return wake(draft, draft.context.nowMs);
+        if (!adopted) return wake(draft, draft.context.nowMs);
         // From now on its timers are ours.
-        draft.record = { ...draft.record, worker: this.options.instance };
-        const seen = seenMs(worker);
+        const { record, from } = adopted;
+        draft.record = record;
+        const seen = seenMs(from);
         this.metrics.adopted(seen === undefined ? undefined : (this.now() - seen) / 1_000);
-        draft.effects.push(() => { this.witness.mark(call, "adopted", worker); }); // prettier-ignore
+        draft.effects.push(() => { this.witness.mark(call, "adopted", from); }); // prettier-ignore
         resendAll(draft);
         return { recover: true };
       },

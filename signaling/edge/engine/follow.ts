@@ -49,9 +49,18 @@ export function moveLeg(draft: Draft, number: number, flow: Flow, given?: Flow):
       text: txn.response,
       method: txn.method,
       status: statusOf(txn.response),
+      of: txn.id,
       retransmission: true,
     });
   }
+}
+
+/** A peer that lost its connection speaks over a new one: what it has not answered follows it there. */
+export function backOn(draft: Draft, number: number, leg: LegRecord, source: Flow): LegRecord {
+  if (!leg.registration || !leg.dialog || isSame(leg.dialog.flow, source)) return leg;
+  moveLeg(draft, number, source);
+  noteFollower(draft, number, leg.registration);
+  return { ...leg, ...draft.leg(number) };
 }
 
 /** Nothing more will be sent to this leg. */

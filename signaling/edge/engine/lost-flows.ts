@@ -6,6 +6,7 @@ import type { CallRunner, Told } from "./call-runner.ts";
 import type { Draft, Follow, Outgoing } from "./draft.ts";
 import { isSame, moveLeg } from "./follow.ts";
 import { noteFollower } from "./followers.ts";
+import { legOfTxn, parseLegId } from "./ids.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import type { ClientTxn, LegRecord } from "./record.ts";
 import type { ServerFlows } from "./server-flows.ts";
@@ -39,8 +40,9 @@ const RETURN_MS = 4_000;
 const SILENCE_MS = 1_400;
 
 /**
- * What becomes of a request whose connection is gone. The registration says, in one read, whether its client is back already or
- * has another flow. If not, a request in a dialog, and one that the client was seen to ring for, stays unanswered until the
+ * What becomes of a message whose connection is gone. The registration says, in one read, whether its client is back already or
+ * has another flow; if not, its leg is noted there, so that the client's return finds it, be it that whoever should have done
+ * so has died before. A request in a dialog, and one that the client was seen to ring for, then stays unanswered until the
  * client registers again, or its transaction ends (timers B and F): then 408. Any other fails at once with 503, but for one
  * whose process died under it: all of its clients are on their way back, so it waits a little.
  */
@@ -54,13 +56,19 @@ export class LostFlows {
   /** A message could not be sent. */
   async failed(call: CallId, message: Outgoing, ownerGone: boolean): Promise<void> {
     if (await this.options.servers.reconnect(call, message)) return;
-    const { txn } = message;
-    if (txn === undefined) return;
-    const registration = await this.registrationOf(call, txn);
+    const id = message.txn ?? message.of;
+    const number = parseLegId(legOfTxn(id ?? "") ?? "")?.number;
+    if (id === undefined || number === undefined) return;
+    const registration = await this.noteLeg(call, number, message.flow);
     const flow = registration && (await this.elsewhere(registration, message.flow));
     if (flow) {
       this.options.metrics.flow("moved");
-      await this.move(call, txn, flow);
+      await this.move(call, number, message.flow, flow);
+      return;
+    }
+    const { txn } = message;
+    if (txn === undefined) {
+      if (registration) this.options.metrics.flow("awaited");
       return;
     }
     let outcome: "awaited" | "failed" = "failed";
@@ -80,20 +88,27 @@ export class LostFlows {
   }
 
   /** A request over UDP stays unanswered: see `silentIn`. */
-  async silent(call: CallId, { txn, flow, ...client }: Silent): Promise<void> {
+  async silent(call: CallId, { number, flow, ...client }: Silent): Promise<void> {
     const next = await this.elsewhere(client, flow);
     if (!next) return;
     this.options.metrics.flow("moved");
-    await this.move(call, txn, next);
+    await this.move(call, number, flow, next);
   }
 
-  private async registrationOf(call: CallId, txn: string): Promise<Registration | undefined> {
+  /**
+   * The registration that a leg follows, if any. It is noted there before the registration is read: of a REGISTER that comes
+   * meanwhile either we see the flow, or it sees the leg.
+   */
+  private async noteLeg(call: CallId, number: number, lost: Flow): Promise<Registration | undefined> {
     let registration: Registration | undefined;
     await this.options.runner.run({
       call,
       read: "cached",
       decide(draft) {
-        registration = find(draft, txn)?.leg.registration;
+        const leg = draft.leg(number);
+        registration = leg?.registration;
+        if (registration && leg?.dialog && isSame(leg.dialog.flow, lost))
+          noteFollower(draft, number, registration);
         return undefined;
       },
     });
@@ -112,15 +127,16 @@ export class LostFlows {
     }
   }
 
-  private async move(call: CallId, txn: string, flow: Flow): Promise<void> {
+  /** Has a leg follow its client; one that another step has moved meanwhile stays. */
+  private async move(call: CallId, number: number, lost: Flow, flow: Flow): Promise<void> {
     await this.options.runner.run({
       call,
       read: "cached",
       decide(draft) {
-        const found = find(draft, txn);
-        if (!found) return undefined;
-        moveLeg(draft, found.number, flow);
-        if (found.leg.registration) noteFollower(draft, found.number, found.leg.registration);
+        const leg = draft.leg(number);
+        if (!leg?.dialog || !isSame(leg.dialog.flow, lost)) return undefined;
+        moveLeg(draft, number, flow);
+        if (leg.registration) noteFollower(draft, number, leg.registration);
         return undefined;
       },
     });
@@ -129,7 +145,7 @@ export class LostFlows {
 
 /** A request in a dialog that was repeated over UDP without an answer. */
 export interface Silent {
-  readonly txn: string;
+  readonly number: number;
   readonly user: string;
   readonly contact: string;
   readonly flow: Flow;
@@ -149,7 +165,7 @@ export function silentIn(draft: Draft): Silent[] {
     const user = parseAddress(remote)?.uri.user;
     if (target === undefined || user === undefined || parseUri(target)?.host === flow.host) continue;
     if (draft.context.nowMs - found.txn.state.sinceMs >= SILENCE_MS)
-      list.push({ txn, user, contact: target, flow });
+      list.push({ number: found.number, user, contact: target, flow });
   }
   return list;
 }

@@ -9,23 +9,23 @@ import {
 import { named } from "#signaling/edge/dialog/next-hop.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import * as inviteServer from "#signaling/edge/transaction/invite-server.machine.ts";
-import * as nonInviteServer from "#signaling/edge/transaction/non-invite-server.machine.ts";
 import { responseFlow } from "#signaling/edge/transport/response-route.ts";
 import type { Flow, SipEvent } from "#signaling/sip-port/sip-port.ts";
 import type { Draft } from "./draft.ts";
 import { dialogWith, withDialog } from "./early-dialogs.ts";
-import { isSame, moveLeg } from "./follow.ts";
-import { noteFollower, strikeFollower } from "./followers.ts";
+import { backOn } from "./follow.ts";
+import { strikeFollower } from "./followers.ts";
 import { legIdOf, serverTxnId } from "./ids.ts";
-import type { InviteServerTxn, LegRecord, ServerTxn } from "./record.ts";
+import type { LegRecord, ServerTxn } from "./record.ts";
 import { isChallenged, keyOf } from "./origin.ts";
 import { receivePrack, releaseAnswers } from "./receive-prack.ts";
 import { reliabilityOf } from "./reliable-response.ts";
 import { learnPlace } from "./session.ts";
-import { answer, essentialsOf, finishAnswer, statusOf, storedRequest, writeResponse } from "./respond.ts";
+import { answer, essentialsOf, finishAnswer, writeResponse } from "./respond.ts";
+import { earlierTry, saidAgain, sendTrying } from "./said-again.ts";
 import { isTooShort, termsOf } from "#signaling/edge/dialog/session-timer.ts";
 
-/** A leg has at most this many transactions of its peer at once; more are refused with 503. */
+/** A leg keeps at most this many transactions of its peer; beyond them 503, unless one is answered and may be forgotten. */
 const MAX_SERVERS = 16;
 /** Requests that begin a dialog when they succeed. */
 const DIALOG_METHODS: ReadonlySet<string> = new Set(["INVITE", "SUBSCRIBE", "REFER"]);
@@ -45,7 +45,12 @@ export function receiveRequest(
   const key = keyOf(request);
   const known = leg?.servers.find((txn) => txn.key === key && txn.method === request.method);
   if (known) {
-    retransmitted(draft, known);
+    saidAgain(draft, number, known, request, source);
+    return;
+  }
+  const before = isChallenged(draft) ? undefined : earlierTry(leg, request, source);
+  if (before) {
+    saidAgain(draft, number, before, request, source);
     return;
   }
   if (refuseSession(draft, number, request, source)) return;
@@ -154,10 +159,12 @@ function withinDialog(
     refuse(draft, number, request, source, refusal, retryAfter);
     return;
   }
-  if (leg.servers.length >= MAX_SERVERS) {
+  const roomy = withRoom(leg);
+  if (!roomy) {
     refuse(draft, number, request, source, 503, [["Retry-After", "2"]]);
     return;
   }
+  leg = roomy;
   const unmatched = request.method === "PRACK" ? receivePrack(draft, number, leg, request) : undefined;
   if (unmatched !== undefined) {
     refuse(draft, number, request, source, unmatched);
@@ -184,12 +191,11 @@ function withinDialog(
   return { type: "request", leg: leg.leg, txn: txn.id, dialog: true, message: request, source };
 }
 
-/** A peer that lost its connection speaks over a new one: what it has not answered follows it there. */
-function backOn(draft: Draft, number: number, leg: LegRecord, source: Flow): LegRecord {
-  if (!leg.registration || !leg.dialog || isSame(leg.dialog.flow, source)) return leg;
-  moveLeg(draft, number, source);
-  noteFollower(draft, number, leg.registration);
-  return { ...leg, ...draft.leg(number) };
+/** The leg with room for one more transaction: of the answered ones the oldest gives way. */
+function withRoom(leg: LegRecord): LegRecord | undefined {
+  if (leg.servers.length < MAX_SERVERS) return leg;
+  const oldest = leg.servers.find(({ kind, state }) => kind === "server" && state.name === "completed");
+  return oldest && { ...leg, servers: leg.servers.filter((txn) => txn !== oldest) };
 }
 
 /** True when our SUBSCRIBE of this leg has no dialog yet and this NOTIFY brings it. */
@@ -218,28 +224,6 @@ function glare(leg: LegRecord): 491 | 500 | undefined {
       kind === "invite-client" && ["calling", "proceeding", "cancelling"].includes(state.name),
   );
   return ours ? 491 : undefined;
-}
-
-/** Repeats what a transaction last said. */
-export function retransmitted(draft: Draft, txn: ServerTxn): void {
-  const step =
-    txn.kind === "invite-server"
-      ? inviteServer.step(txn.state, { type: "invite" })
-      : nonInviteServer.step(txn.state, { type: "request" });
-  if (!step || txn.state.name === "terminated") return;
-  const { response: text, flow, method } = txn;
-  if (text !== undefined) draft.send({ flow, text, method, status: statusOf(text), retransmission: true });
-  else if (txn.kind === "invite-server" && txn.request !== undefined) sendTrying(draft, txn);
-}
-
-function sendTrying(draft: Draft, txn: InviteServerTxn, request?: SipMessage): void {
-  const text = tryingOf(draft, txn, request);
-  if (text !== undefined) draft.send({ flow: txn.flow, text, method: "INVITE", status: 100 });
-}
-
-function tryingOf(draft: Draft, txn: InviteServerTxn, message?: SipMessage): string | undefined {
-  const request = message ?? storedRequest(txn);
-  return request && writeResponse(draft, "", txn.flow, request, { status: 100 });
 }
 
 function receiveCancel(

@@ -25,6 +25,7 @@ import { abandonInvite, takeRefusal, UNAVAILABLE } from "./abandon.ts";
 import type { Journal } from "./journal.ts";
 import { receiveResponse } from "./receive-response.ts";
 import { emptyCall } from "./record.ts";
+import { earlierTry } from "./said-again.ts";
 import { screen } from "./screen.ts";
 import type { Witness } from "./witness.ts";
 
@@ -121,11 +122,16 @@ export class Reception {
       call: address.call,
       read: initial ? "fresh" : "cached",
       decide: (draft) => {
-        if (initial && isMerged(draft, request)) {
+        const { proxy } = draft.record;
+        if (
+          initial &&
+          isMerged(draft, request) &&
+          (proxy || !earlierTry(draft.leg(address.number), request, source))
+        ) {
           refuse(draft, address.number, request, source, 482);
           return undefined;
         }
-        const receive = draft.record.proxy ? receiveProxied : receiveRequest;
+        const receive = proxy ? receiveProxied : receiveRequest;
         const event = receive(draft, address.number, request, source);
         if (event?.type === "request" && this.options.context().nowMs - atMs > LATE_MS)
           return { event: { ...event, atMs } };

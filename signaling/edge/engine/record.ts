@@ -27,6 +27,8 @@ export interface CallRecord {
   readonly call: CallId;
   /** The instance that committed last: whose death leaves an unfinished call to others. */
   readonly worker: string;
+  /** Instances that had it in hand shortly before, and when the next one committed (epoch ms): see `workers.ts`. */
+  readonly former?: Readonly<Record<string, number>>;
   readonly legs: Readonly<Record<string, LegRecord>>;
   /** Call control's timers: name → epoch ms. */
   readonly timers: Readonly<Record<string, number>>;

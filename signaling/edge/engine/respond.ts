@@ -62,7 +62,7 @@ export function finishAnswer(draft: Draft, number: number, txn: ServerTxn, parts
   settleDialog(draft, number, txn, parts.status);
   if (parts.status >= 200)
     draft.ended.push({ kind: txn.kind, outcome: `${Math.floor(parts.status / 100)}xx` });
-  draft.send({ flow: txn.flow, text, method: txn.method, status: parts.status });
+  draft.send({ flow: txn.flow, text, method: txn.method, status: parts.status, of: txn.id });
 }
 
 /** An answered transaction: what only further responses would need is dropped. */

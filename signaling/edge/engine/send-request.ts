@@ -201,14 +201,15 @@ export function cancelNow(draft: Draft, txn: InviteClientTxn, retransmission = f
     text: writeHopByHop("CANCEL", invite),
     method: "CANCEL",
     status: 0,
+    of: txn.id,
     retransmission,
   });
 }
 
 /** Sends the ACK of a 2xx once more. */
-export function resendAck(draft: Draft, { ack, ackFlow }: InviteClientTxn, retransmission = true): void {
+export function resendAck(draft: Draft, { ack, ackFlow, id }: InviteClientTxn, retransmission = true): void {
   if (ack !== undefined && ackFlow)
-    draft.send({ flow: ackFlow, text: ack, method: "ACK", status: 0, retransmission });
+    draft.send({ flow: ackFlow, text: ack, method: "ACK", status: 0, of: id, retransmission });
 }
 
 /** Acknowledges a failure of our INVITE, within its transaction (RFC 3261 §17.1.1.3). */
@@ -217,7 +218,8 @@ export function ackFailure(draft: Draft, number: number, txn: InviteClientTxn, r
   const text = txn.ack ?? (invite && writeHopByHop("ACK", invite, response.header("to")));
   if (text === undefined) return;
   if (txn.ack === undefined) draft.putClient(number, { ...txn, request: "", ack: text });
-  draft.send({ flow: txn.flow, text, method: "ACK", status: 0, retransmission: txn.ack !== undefined });
+  const retransmission = txn.ack !== undefined;
+  draft.send({ flow: txn.flow, text, method: "ACK", status: 0, of: txn.id, retransmission });
 }
 
 /** Sends what a client transaction last sent. */

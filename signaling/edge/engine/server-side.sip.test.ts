@@ -142,18 +142,46 @@ describe("what goes wrong in call control", () => {
 });
 
 describe("a request that came by two ways (RFC 3261 §8.2.2.2)", () => {
+  /** The INVITE as a proxy that forked it brings it: with a Via of the phone's below its own. */
+  const forked = (branch: string) =>
+    phone
+      .invite(branch)
+      .replace("Max-Forwards", "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKforks\r\nMax-Forwards");
+
   it("is answered 482 the second time, while the first is unanswered", async () => {
-    phone.send(one.port, phone.invite("way1").replace("Max-Forwards", "X-Ring: yes\r\nMax-Forwards"));
+    phone.send(one.port, forked("way1").replace("Max-Forwards", "X-Ring: yes\r\nMax-Forwards"));
     await phone.next(100);
-    phone.send(one.port, phone.invite("way2"));
+    phone.send(one.port, forked("way2"));
     await phone.next(482);
     // Whichever instance it meets: the record is one.
-    phone.send(two.port, phone.invite("way3"));
+    phone.send(two.port, forked("way3"));
     await phone.next(482);
     phone.send(two.port, phone.request({ method: "CANCEL", seq: 1, branch: "way1" }));
     expect((await phone.next(200)).cseq.method).toBe("CANCEL");
     await phone.next(487);
     expect(told).toContainEqual({ by: "two", type: "cancel" });
+  });
+});
+
+describe("a request that is tried anew at another instance (RFC 3263 §4.3)", () => {
+  it("is answered there, rings once, and is cancelled by its new branch", async () => {
+    phone.send(one.port, phone.invite("try1").replace("Max-Forwards", "X-Ring: yes\r\nMax-Forwards"));
+    await phone.next(100);
+    phone.send(two.port, phone.invite("try2"));
+    expect((await phone.next(100)).topVia.branch).toBe("z9hG4bKtry2");
+    expect(told.filter(({ type }) => type === "request")).toHaveLength(1);
+    phone.send(one.port, phone.request({ method: "CANCEL", seq: 1, branch: "try2" }));
+    expect((await phone.next(200)).cseq.method).toBe("CANCEL");
+    expect((await phone.next(487)).topVia.branch).toBe("z9hG4bKtry2");
+  });
+
+  it("gets the answer to a BYE that it had", async () => {
+    const { toTag } = await call(one);
+    phone.send(one.port, phone.request({ method: "BYE", seq: 2, branch: "bye1", toTag }));
+    await phone.next(200);
+    phone.send(two.port, phone.request({ method: "BYE", seq: 2, branch: "bye2", toTag }));
+    expect((await phone.next(200)).topVia.branch).toBe("z9hG4bKbye2");
+    expect(told.filter(({ type }) => type === "request")).toHaveLength(2);
   });
 });
 

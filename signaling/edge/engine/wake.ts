@@ -89,8 +89,8 @@ function sendAgain(draft: Draft, txn: ServerTxn | ClientTxn): void {
     return;
   }
   if (txn.response === undefined) return;
-  const { response: text, flow, method } = txn;
-  draft.send({ flow, text, method, status: statusOf(text), retransmission: true });
+  const { response: text, flow, method, id } = txn;
+  draft.send({ flow, text, method, status: statusOf(text), of: id, retransmission: true });
 }
 
 function expire(draft: Draft, number: number, txn: ServerTxn | ClientTxn): SipEvent | undefined {

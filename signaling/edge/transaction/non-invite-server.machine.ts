@@ -1,5 +1,5 @@
 import { stepper, type Step, type TransitionTable } from "#common/machine.ts";
-import { TIMEOUT, type Schedule } from "./timing.ts";
+import { T4, TIMEOUT, type Schedule } from "./timing.ts";
 
 export type State =
   | { readonly name: "trying" }
@@ -32,14 +32,17 @@ export const table = {
 
 export const step = stepper<State, Event, Effect>(table);
 
-/** Timer J. */
+/**
+ * Timer J. Over a connection it would be 0, for no answer is lost there. But the connection may be, together with the process
+ * that has it: its client then asks again over the next one.
+ */
 export function scheduleOf(state: State, reliable: boolean): Schedule {
   switch (state.name) {
     case "trying":
     case "proceeding":
       return {};
     case "completed":
-      return { forgetAtMs: state.sinceMs + (reliable ? 0 : TIMEOUT) };
+      return { forgetAtMs: state.sinceMs + (reliable ? T4 : TIMEOUT) };
     case "terminated":
       return { forgetAtMs: 0 };
   }

@@ -30,7 +30,7 @@ export interface PhoneOptions {
   readonly user: string;
   readonly password?: string;
   readonly displayName?: string;
-  readonly transport?: "udp" | "tcp" | "tls" | "ws";
+  readonly transport?: "udp" | "tcp" | "tls" | "ws" | "wss";
   /** Names the device in REGISTER, whatever its connection (RFC 5626): a URN. */
   readonly device?: string;
   /** Number of this connection among those of the device; 1 unless said. */
@@ -60,6 +60,8 @@ export class Phone {
   readonly calls = new Set<Call>();
   /** Statuses of the challenges answered, newest last: how the server asks for the password. */
   readonly challenges: Challenge[] = [];
+  /** Told when the server, or the network, has ended the connection. */
+  onLost: () => void = () => undefined;
   /** Who takes NOTIFYs, by Call-ID. */
   readonly watches = new Map<string, (request: SipRequest) => void>();
   readonly #incoming = new Mailbox<IncomingCall>("incoming call");
@@ -67,7 +69,6 @@ export class Phone {
   readonly #ringing = new Map<string, IncomingCall>();
   readonly #registration = { callId: token(), tag: token(), sequence: 0 };
   #nonceCount = 0;
-  #tcpClosed = false;
 
   constructor(options: Phone["options"], server: Destination, transport: SipTransport) {
     this.options = options;
@@ -88,14 +89,14 @@ export class Phone {
     if (this.options.behind !== undefined) return `<sip:${this.options.user}@${this.options.behind}>`;
     const { host, port, protocol } = this.endpoint.transport;
     const address = `${host.includes(":") ? `[${host}]` : host}${port === 0 ? "" : `:${port}`}`;
-    return `<sip:${this.options.user}@${address}${protocol === "UDP" ? "" : `;transport=${protocol.toLowerCase()}`}>`;
+    // RFC 7118 §5.2: `ws` in a URI, be it over TLS or not.
+    const transport = protocol === "WSS" ? "ws" : protocol.toLowerCase();
+    return `<sip:${this.options.user}@${address}${protocol === "UDP" ? "" : `;transport=${transport}`}>`;
   }
-  get #outbound(): string {
-    const { device } = this.options;
-    return device === undefined ? "" : `;+sip.instance="<${device}>";reg-id=${this.options.flow ?? 1}`;
-  }
-  get disconnected(): boolean {
-    return this.#tcpClosed;
+  /** The contact as REGISTER says it: with what names the device and its connection (RFC 5626 §4.1). */
+  get registeredContact(): string {
+    const { device, flow = 1 } = this.options;
+    return device === undefined ? this.contact : `${this.contact};+sip.instance="<${device}>";reg-id=${flow}`;
   }
 
   /** Registers; the granted expiry in seconds. Throws with the status when it is refused. */
@@ -128,9 +129,9 @@ export class Phone {
         ["To", this.nameAddr],
         ["Call-ID", registration.callId],
         ["CSeq", `${++registration.sequence} REGISTER`],
-        ["Contact", `${this.contact}${this.#outbound}`],
+        ["Contact", this.registeredContact],
         ["Expires", String(expires)],
-        ...(this.#outbound === "" ? [] : [["Supported", "outbound"] as const]),
+        ...(this.options.device === undefined ? [] : [["Supported", "outbound"] as const]),
       ],
       body: "",
     });
@@ -242,7 +243,6 @@ export class Phone {
     this.endpoint.transport.close();
     this.server = destinationOf(server);
     this.endpoint.transport = await openTransport(this.options, this.server, this);
-    this.#tcpClosed = false;
   }
 
   /** Closes sockets at once; running calls are dropped as by a power cut. */
@@ -250,10 +250,6 @@ export class Phone {
     for (const call of this.calls) call.finish("us", "phone closed");
     for (const ringing of this.#ringing.values()) ringing.drop();
     this.endpoint.close();
-  }
-
-  noteDisconnected(): void {
-    this.#tcpClosed = true;
   }
 
   #receive(request: SipRequest): void {
@@ -303,8 +299,8 @@ export async function createPhone(options: PhoneOptions): Promise<Phone> {
     get endpoint() {
       return ready.phone?.endpoint;
     },
-    noteDisconnected() {
-      ready.phone?.noteDisconnected();
+    onLost() {
+      ready.phone?.onLost();
     },
   });
   const phone = new Phone(
@@ -319,7 +315,7 @@ export async function createPhone(options: PhoneOptions): Promise<Phone> {
 /** Whoever owns a transport. */
 interface Owner {
   readonly endpoint: Pick<SipEndpoint, "receive"> | undefined;
-  noteDisconnected(): void;
+  onLost(): void;
 }
 
 function openTransport(
@@ -331,7 +327,7 @@ function openTransport(
     owner.endpoint?.receive(text);
   };
   const onClosed = () => {
-    owner.noteDisconnected();
+    owner.onLost();
   };
   switch (transport) {
     case "udp":
@@ -341,7 +337,8 @@ function openTransport(
     case "tls":
       return openTls(host, server, onMessage, onClosed);
     case "ws":
-      return openWs(server, onMessage, onClosed);
+    case "wss":
+      return openWs(transport === "ws" ? "WS" : "WSS", server, onMessage, onClosed);
   }
 }
 

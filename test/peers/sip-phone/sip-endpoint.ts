@@ -26,6 +26,8 @@ export interface RequestOptions {
 
 interface ClientTransaction {
   respond(response: SipResponse): void;
+  /** Sends the request again, if nothing at all was said to it. */
+  repeat(branch: "same" | "new"): void;
 }
 
 /** RFC 3261 §17.1.1.1 */
@@ -44,9 +46,13 @@ export class SipEndpoint {
   /** Requests that came again and were answered from memory. */
   repeats = 0;
   onRequest: (request: SipRequest) => void = () => undefined;
+  /** Told of every message as it is on the wire. */
+  onWire: (text: string, direction: "in" | "out") => void = () => undefined;
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #answers = new Map<string, { text: string; to: Destination }>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Branches of requests that were sent again under another, with that one. */
+  readonly #renamed = new Map<string, string>();
   readonly #server: Destination;
 
   constructor(transport: SipTransport, server: Destination) {
@@ -56,6 +62,7 @@ export class SipEndpoint {
 
   /** Hand it each message of the transport. */
   receive(text: string): void {
+    this.onWire(text, "in");
     let message: SipMessage;
     try {
       message = parseSip(text);
@@ -74,7 +81,7 @@ export class SipEndpoint {
     const answered = this.#answers.get(keyOf(message));
     if (answered) {
       this.repeats++;
-      if (answered.text !== "") this.transport.send(answered.text, answered.to);
+      if (answered.text !== "") this.#send(answered.text, answered.to);
       return;
     }
     if (message.method !== "ACK") this.#remember(message, "");
@@ -83,15 +90,16 @@ export class SipEndpoint {
 
   /** Sends a request and waits for its final response; failures of an INVITE are acknowledged here. */
   request(draft: NewRequest, options: RequestOptions): Promise<SipResponse> {
-    const branch = draft.branch ?? newBranch();
-    const request = this.#withVia(draft, branch);
-    const text = formatSip(request);
+    let branch = draft.branch ?? newBranch();
+    branch = this.#renamed.get(branch) ?? branch;
+    let request = this.#withVia(draft, branch);
+    let text = formatSip(request);
     const { deadlineMs = 8_000, to } = options;
     return new Promise((resolve, reject) => {
-      let [done, intervalMs] = [false, T1_MS];
+      let [done, heard, intervalMs] = [false, false, T1_MS];
       let resend: NodeJS.Timeout | undefined;
       const again = () => {
-        this.transport.send(text, to);
+        this.#send(text, to);
         intervalMs = draft.method === "INVITE" ? intervalMs * 2 : Math.min(intervalMs * 2, T2_MS);
         resend = this.#after(intervalMs, again);
       };
@@ -103,9 +111,9 @@ export class SipEndpoint {
           new Error(`no final response to ${summaryOf(request)} within ${deadlineMs} ms\n${this.recent()}`),
         );
       });
-      if (this.#clients.size >= REMEMBER) this.#clients.delete(this.#clients.keys().next().value ?? "");
-      this.#clients.set(`${branch} ${draft.method}`, {
+      const transaction: ClientTransaction = {
         respond: (response) => {
+          heard = true;
           this.#forget(resend);
           if (response.status < 200) {
             options.onProvisional?.(response);
@@ -121,11 +129,34 @@ export class SipEndpoint {
           this.#forget(deadline);
           resolve(response);
         },
-      });
+        repeat: (way) => {
+          if (done || heard) return;
+          // RFC 3261 §9.1: a CANCEL goes by its INVITE's branch.
+          if (way === "new" && draft.method !== "CANCEL") {
+            const before = branch;
+            branch = newBranch();
+            keep(this.#renamed, before, branch);
+            request = this.#withVia(draft, branch);
+            text = formatSip(request);
+            this.#await(branch, draft.method, transaction);
+          }
+          this.#note(">", request);
+          this.#send(text, to);
+        },
+      };
+      this.#await(branch, draft.method, transaction);
       this.#note(">", request);
-      this.transport.send(text, to);
+      this.#send(text, to);
       if (this.transport.protocol === "UDP") resend = this.#after(T1_MS, again);
     });
+  }
+
+  /**
+   * Over a new connection, sends what was sent over the lost one and was not answered at all, be it the very same bytes or,
+   * by RFC 3263 §4.3, the same request as a new transaction. What got a provisional response waits for its final one.
+   */
+  repeatUnanswered(branch: "same" | "new"): void {
+    for (const transaction of new Set(this.#clients.values())) transaction.repeat(branch);
   }
 
   /** Sends a request that has no response of its own: ACK. Returns the text, to send it again. */
@@ -133,7 +164,7 @@ export class SipEndpoint {
     const request = this.#withVia(draft, newBranch());
     this.#note(">", request);
     const text = formatSip(request);
-    this.transport.send(text, to);
+    this.#send(text, to);
     return text;
   }
 
@@ -154,13 +185,13 @@ export class SipEndpoint {
     const text = formatSip(response);
     this.#note(">", response);
     this.#remember(request, text);
-    this.transport.send(text, this.#replyTo(request));
+    this.#send(text, this.#replyTo(request));
     return text;
   }
 
   /** Sends bytes as they are. */
   sendRaw(data: string | Uint8Array, to: Destination = this.#server): void {
-    this.transport.send(data, to);
+    this.#send(data, to);
   }
 
   /** The last messages, one a line. */
@@ -172,6 +203,15 @@ export class SipEndpoint {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     this.transport.close();
+  }
+
+  #send(data: string | Uint8Array, to: Destination): void {
+    if (typeof data === "string") this.onWire(data, "out");
+    this.transport.send(data, to);
+  }
+
+  #await(branch: string, method: string, transaction: ClientTransaction): void {
+    keep(this.#clients, `${branch} ${method}`, transaction);
   }
 
   #withVia(draft: NewRequest, branch: string): SipRequest {
@@ -200,12 +240,11 @@ export class SipEndpoint {
       headers: [...kept, ["To", requiredValue(response, "to")], ["CSeq", cseq]],
       body: "",
     };
-    this.transport.send(formatSip(ack), to);
+    this.#send(formatSip(ack), to);
   }
 
   #remember(request: SipRequest, text: string): void {
-    this.#answers.set(keyOf(request), { text, to: this.#replyTo(request) });
-    if (this.#answers.size > REMEMBER) this.#answers.delete(this.#answers.keys().next().value ?? "");
+    keep(this.#answers, keyOf(request), { text, to: this.#replyTo(request) });
   }
 
   /** RFC 3261 §18.2.2, RFC 3581 */
@@ -237,6 +276,12 @@ export class SipEndpoint {
     clearTimeout(timer);
     this.#timers.delete(timer);
   }
+}
+
+/** Notes an entry; the oldest goes when there are too many. */
+function keep<V>(entries: Map<string, V>, key: string, value: V): void {
+  if (entries.size >= REMEMBER && !entries.has(key)) entries.delete(entries.keys().next().value ?? "");
+  entries.set(key, value);
 }
 
 function keyOf(request: SipRequest): string {

@@ -6,7 +6,7 @@ import { WebSocket } from "ws";
 
 /** Bytes to and from one SIP server. */
 export interface SipTransport {
-  readonly protocol: "UDP" | "TCP" | "TLS" | "WS";
+  readonly protocol: "UDP" | "TCP" | "TLS" | "WS" | "WSS";
   /** Our own address, for Via and Contact. */
   readonly host: string;
   readonly port: number;
@@ -39,7 +39,11 @@ export async function openUdp(host: string, onMessage: OnMessage, port = 0): Pro
   };
 }
 
-/** One connection to the server; everything is sent over it, whatever address is asked for. */
+/**
+ * One connection to the server; everything is sent over it, whatever address is asked for.
+ *
+ * @param onClosed told when the other side, or the network, has ended it
+ */
 export async function openTcp(
   host: string,
   server: { host: string; port: number },
@@ -81,17 +85,22 @@ function overStream(
     send(data) {
       socket.write(data);
     },
-    close: once1(() => socket.destroy()),
+    close: once1(() => {
+      socket.off("close", onClosed);
+      socket.destroy();
+    }),
   };
 }
 
 /** SIP over WebSocket (RFC 7118): a message a frame, and a name that leads nowhere as our own address. */
 export async function openWs(
+  protocol: "WS" | "WSS",
   server: { host: string; port: number },
   onMessage: OnMessage,
   onClosed: () => void = () => undefined,
 ): Promise<SipTransport> {
-  const socket = new WebSocket(`ws://${server.host}:${server.port}/sip`, "sip");
+  const url = `${protocol.toLowerCase()}://${server.host}:${server.port}/sip`;
+  const socket = new WebSocket(url, "sip", { rejectUnauthorized: false });
   socket.on("error", () => undefined);
   await once(socket, "open");
   socket.on("message", (data: Buffer) => {
@@ -99,13 +108,14 @@ export async function openWs(
   });
   socket.on("close", onClosed);
   return {
-    protocol: "WS",
+    protocol,
     host: "phone.invalid",
     port: 0,
     send(data) {
       if (socket.readyState === WebSocket.OPEN) socket.send(data);
     },
     close: once1(() => {
+      socket.off("close", onClosed);
       socket.terminate();
     }),
   };
