@@ -19,6 +19,8 @@ export interface CallRecord {
   readonly call: CallId;
   /** The instance that committed last: whose death leaves an unfinished call to others. */
   readonly worker: string;
+  /** Commits so far: which of two records of a call is the later one. */
+  readonly steps?: number;
   readonly legs: Readonly<Record<string, LegRecord>>;
   /** Call control's timers: name → epoch ms. */
   readonly timers: Readonly<Record<string, number>>;
