@@ -74,7 +74,7 @@ it.each([
   [10, 0.4],
 ])("at %s times what it can serve still serves most of that", (times, share) => {
   const admission = new Admission();
-  runs(admission, 100 * times, 100, 50);
+  runs(admission, 100 * times, 100, 100);
   expect(runs(admission, 100 * times, 100, 600)).toBeGreaterThan(100 * share);
 });
 
