@@ -103,6 +103,8 @@ function markText({ mark, detail }: LadderMark): string {
       return `* takes over: ${detail} is gone`;
     case "handed-over":
       return `* takes over: ${detail} leaves`;
+    case "restored":
+      return "* Redis had lost its latest steps: written again";
     case "conflict":
       return "* another instance was faster: done again";
     case "timer":

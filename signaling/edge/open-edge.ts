@@ -94,6 +94,7 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
   let sweeper: Sweeper | undefined;
   let endCensus: (() => void) | undefined;
   let unwatch: (() => void) | undefined;
+  const forgetReturns = onReturn(redis, () => { engine.redisReturned(); }); // prettier-ignore
   let closing: Promise<void> | undefined;
 
   async function living(fresh: boolean): Promise<ReadonlySet<string>> {
@@ -134,6 +135,7 @@ export function openEdge({ context, onRpc, allow }: EdgeOptions): Edge {
     close() {
       closing ??= (async () => {
         shedder.close();
+        forgetReturns();
         unwatch?.();
         endCensus?.();
         await sweeper?.close();
@@ -159,6 +161,19 @@ function measureDelivery(registry: Registry): FlowDeliveryOptions["measure"] {
   });
   return (outcome, seconds) => {
     histogram.observe({ outcome }, seconds);
+  };
+}
+
+/** Tells of every connection to Redis but the first; ends by the function that it returns. */
+function onReturn(redis: RoleContext["redis"], returned: () => void): () => void {
+  let known = redis.status === "ready";
+  const onReady = (): void => {
+    if (known) returned();
+    known = true;
+  };
+  redis.on("ready", onReady);
+  return () => {
+    redis.off("ready", onReady);
   };
 }
 

@@ -34,11 +34,12 @@ function printOutage(report: OutageReport): void {
     cdrMissing,
     cdrDuplicated,
     cdrWrongDuration,
+    refusedRecordedWrong,
     longestStallMs,
   } = report;
   say(
     process.stdout,
-    `${title}: ${calls} calls, ${completed} done, ${refused} refused${refusedForMs > 0 ? ` (the last ${refusedForMs} ms after the switch)` : ""}, ${rolledBack} rolled back, ${lost.length} lost; detail records ${cdrMissing} missing, ${cdrDuplicated} twice, ${cdrWrongDuration} wrong; longest stall ${longestStallMs} ms; ${report.passed ? "ok" : "MISSED"}`,
+    `${title}: ${calls} calls, ${completed} done, ${refused} refused${refusedForMs > 0 ? ` (the last ${refusedForMs} ms after the switch)` : ""}, ${rolledBack} rolled back, ${lost.length} lost; detail records ${cdrMissing} missing, ${cdrDuplicated} twice, ${cdrWrongDuration} wrong, ${refusedRecordedWrong} of refused calls wrong; longest stall ${longestStallMs} ms; ${report.passed ? "ok" : "MISSED"}`,
   );
   for (const line of new Set(lost)) say(process.stdout, `  lost: ${line}`);
   for (const line of report.leftovers) say(process.stdout, `  left behind: ${line}`);

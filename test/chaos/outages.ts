@@ -1,3 +1,4 @@
+import type { CallDetail } from "#signaling/calls/call/effect.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 import { startSentinelSet } from "#test/setup/start-sentinel-set.ts";
 import { detailsOf, durationError, findLeftovers, readDetails } from "./audit.ts";
@@ -41,12 +42,14 @@ export interface OutageReport {
   readonly refused: number;
   /** From the switch to another Redis to the last new call that was refused, in ms. */
   readonly refusedForMs: number;
-  /** Calls that had a record which Redis acknowledged and lost with its master; they are counted here alone. */
+  /** Calls that had a record which Redis acknowledged and lost with its master; they are counted as all others, too. */
   readonly rolledBack: number;
   readonly lost: readonly string[];
   readonly cdrMissing: number;
   readonly cdrDuplicated: number;
   readonly cdrWrongDuration: number;
+  /** Refused calls with a record that says more than that they were refused. */
+  readonly refusedRecordedWrong: number;
   readonly longestStallMs: number;
   readonly leftovers: readonly string[];
   readonly passed: boolean;
@@ -70,13 +73,21 @@ const withOneRedis = (
   };
 };
 
-/** kill -9 of the master that three sentinels watch. */
-async function stageFailover(): Promise<Stage> {
+/**
+ * kill -9 of the master that three sentinels watch.
+ *
+ * @param behindMs how long before its death the replica gets nothing of what it acknowledges
+ */
+const stageFailover = (behindMs: number) => async (): Promise<Stage> => {
   const set = await startSentinelSet();
   return {
     redis: set,
     async happen(_cluster, say) {
       await delay(3_000);
+      if (behindMs > 0) {
+        await set.cutOffReplica();
+        await delay(behindMs);
+      }
       const killedMs = Date.now();
       await set.master.kill();
       const [switchedMs, callers] = await Promise.all([
@@ -87,7 +98,7 @@ async function stageFailover(): Promise<Stage> {
       return { killedMs, switchedMs, rolledBack: callers };
     },
   };
-}
+};
 
 export const OUTAGES: readonly Outage[] = [
   {
@@ -132,9 +143,20 @@ export const OUTAGES: readonly Outage[] = [
     title: "Redis master killed, replica takes over",
     load: { rate: 15, seconds: 14, directEvery: 10 },
     mayRefuse: true,
-    stage: stageFailover,
+    stage: stageFailover(0),
+  },
+  {
+    name: "sentinel-rollback",
+    title: "Redis master killed, its replica never got the last of it",
+    load: { rate: 15, seconds: 14, directEvery: 10 },
+    mayRefuse: true,
+    stage: stageFailover(300),
   },
 ];
+
+/** At most one record, of a call that was not answered. */
+const isRecordedAsRefused = (records: readonly CallDetail[]): boolean =>
+  records.length === 0 || (records.length === 1 && records[0]?.status === 503 && records[0].durationMs === 0);
 
 /** Runs one outage under load in a cluster of its own. */
 export async function runOutage(outage: Outage, say: (line: string) => void): Promise<OutageReport> {
@@ -161,7 +183,7 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
       startedMs <= aftermath.switchedMs &&
       endedMs >= aftermath.killedMs;
     const undone = calls.filter((call) => !isRefused(call) && isRolledBack(call));
-    const taken = calls.filter((call) => !isRefused(call) && !isRolledBack(call));
+    const taken = calls.filter((call) => !isRefused(call));
     const refusedForMs = Math.max(
       0,
       ...refused.map((call) => call.startedMs - (aftermath?.switchedMs ?? call.startedMs)),
@@ -190,6 +212,7 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
       cdrWrongDuration: found.filter(({ call, records }) =>
         records.some((one) => durationError(call, one) > 0),
       ).length,
+      refusedRecordedWrong: refused.filter((call) => !isRecordedAsRefused(detailsOf(details, call))).length,
     };
     return {
       outage: outage.name, title: outage.title, calls: calls.length, completed: taken.length - lost.length, refused: refused.length, refusedForMs,

@@ -12,6 +12,8 @@ export interface SentinelSet {
   readonly url: string;
   readonly master: RedisServer;
   readonly replica: RedisServer;
+  /** From now on the replica gets nothing of what the master acknowledges. */
+  cutOffReplica(): Promise<void>;
   /** Resolves with the time, in ms since the epoch, at which the sentinels name the replica and it takes writes. */
   switched(): Promise<number>;
   /** The master as it died, with all that it had answered, on another port and alone; ended by `stop`. */
@@ -62,6 +64,16 @@ export async function startSentinelSet(): Promise<SentinelSet> {
       url: `redis+sentinel://${hosts}/${NAME}`,
       master,
       replica,
+      async cutOffReplica() {
+        const link = new Redis(master.url);
+        try {
+          // Whoever is connected stays; the replica is not let in again.
+          await link.config("SET", "requirepass", "not for the replica");
+          await link.call("CLIENT", "KILL", "TYPE", "replica");
+        } finally {
+          link.disconnect();
+        }
+      },
       async switched() {
         await until(async () => {
           const named = await Promise.all(

@@ -102,6 +102,8 @@ describe("a call into a talk group", () => {
     ["joining --leg lost--> ended", joining, ended, "ended", ["500 to invite", "record media-lost 500 0", "arm media", "DELETE 0"]],
     ["joining --an old answer--> joining", joining, described(7), "joining", []],
     ["joined --ACK--> joined", joined, ack(), "joined", []],
+    ["joining --CANCEL for a 503 that the caller was told--> ended, recorded as such", joining, { type: "cancel", leg, txn: "invite", refused: true, atMs }, "ended", ["record unavailable 503 0", "arm media", "DELETE 0"]],
+    ["joined --its caller took a 503--> ended, nobody has talked", joined, { type: "ack-timeout", leg, refused: true, atMs }, "ended", ["record unavailable 503 0", "arm media", "DELETE 0"]],
     ["joined --no ACK--> ended; the edge has sent BYE", joined, noAck, "ended", ["record no-ack 200 1000", "arm media", "DELETE 0"]],
     ["offering --ACK with answer--> settling", offering, ack("a"), "joined", ["PUT 0 r2 answer", "arm media"]],
     ["offering --ACK without answer--> ended (RFC 3261 §13.2.1)", offering, ack(), "ended", ["BYE 0", "record media-refused 200 1000", "arm media", "DELETE 0"]],

@@ -1,11 +1,14 @@
 import type { CallId } from "#signaling/sip-port/sip-port.ts";
-import type { CallBody, CallRecord } from "./record.ts";
+import type { KnownCopy } from "./call-copy.ts";
+import type { CallRecord } from "./record.ts";
 
 /** What this process remembers of a call: a copy that its revision protects, and the work that waits for its turn. */
 export interface CachedCall {
   readonly call: CallId;
-  /** The record as last read or written; `absent` when there is none; undefined when it must be read. */
-  copy: { readonly revision: string; readonly body: CallBody } | "absent" | undefined;
+  /** The record as last read or written; `absent` when there was none; undefined when nothing is known of it. */
+  copy: KnownCopy | undefined;
+  /** Redis must be asked before the copy is used: a commit had no reply, or the copy may be old. */
+  stale: boolean;
   busy: boolean;
   readonly waiting: (() => void)[];
   usedMs: number;
@@ -32,6 +35,11 @@ export class CallCache {
     for (const { copy } of this.calls.values()) if (typeof copy === "object") yield copy.body.record;
   }
 
+  /** The calls that are here. */
+  names(): IterableIterator<CallId> {
+    return this.calls.keys();
+  }
+
   get(call: CallId): CachedCall | undefined {
     return this.calls.get(call);
   }
@@ -40,7 +48,7 @@ export class CallCache {
   use(call: CallId, nowMs: number): CachedCall {
     let entry = this.calls.get(call);
     if (entry) this.calls.delete(call);
-    else entry = { call, copy: undefined, busy: false, waiting: [], usedMs: nowMs };
+    else entry = { call, copy: undefined, stale: false, busy: false, waiting: [], usedMs: nowMs };
     this.calls.set(call, entry);
     entry.usedMs = nowMs;
     if (this.calls.size > this.limit) this.evict(1, Infinity);

@@ -4,7 +4,7 @@ import { silent } from "#common/log.ts";
 import type { RedisConnection } from "#state/redis/connection.ts";
 import type { SipHandler } from "#signaling/sip-port/sip-port.ts";
 import { CallCache } from "./call-cache.ts";
-import { CallRunner } from "./call-runner.ts";
+import { CallRunner, type Job } from "./call-runner.ts";
 import { newCallId } from "./ids.ts";
 import { createEdgeMetrics } from "./metrics.ts";
 import { encodeBody, emptyCall } from "./record.ts";
@@ -15,6 +15,7 @@ const call = newCallId();
 /** A runner over a Redis of one key, whose next commits may be made to fail. */
 function setUp() {
   let stored: string | undefined;
+  let nowMs = 1_000;
   const intruders: string[] = [];
   const evalsha = vi.fn((...args: unknown[]) => {
     const [, , , , , , expected, value] = args as string[];
@@ -33,18 +34,38 @@ function setUp() {
     instance: "one",
     redis: { evalsha, get } as unknown as RedisConnection,
     cache: new CallCache(),
-    context: () => ({ nowMs: 1_000, advertised: () => "h:1" }),
+    context: () => ({ nowMs, advertised: () => "h:1" }),
     resolve: () => Promise.resolve(),
     metrics: createEdgeMetrics(new Registry()),
     log: silent,
     send: (_call, { text }) => sent.push(text),
     settled: () => undefined,
+    returned: () => undefined,
     unsure: () => undefined,
     followUp: () => undefined,
     followed: () => undefined,
   });
-  return { runner, evalsha, get, sent, intruders };
+  return {
+    runner, evalsha, get, sent, intruders,
+    get stored() { return stored; },
+    /** Redis has this record from now on: an older one, or none. */
+    goBackTo(record: string | undefined) { stored = record; },
+    pass(ms: number) { nowMs += ms; },
+    /** Counts on, from whatever the record has. */
+    count: (read: Job["read"] = "cached") =>
+      runner.run({
+        call, read,
+        decide: () => ({
+          async work(step) {
+            const state = await step.load<{ count: number }>();
+            step.save({ count: (state?.count ?? 0) + 1 });
+          },
+        }),
+      }),
+  }; // prettier-ignore
 }
+const countIn = (stored: string | undefined): unknown =>
+  (JSON.parse(stored?.split("\n")[1] ?? "{}") as { count?: number }).count;
 const other = (count: number, revision = `other${count.toString().padStart(3, "0")}`): string =>
   revision + encodeBody({ record: { ...emptyCall(call), worker: "two" }, state: { count } });
 const flow = { transport: "udp", host: "h", port: 1 } as const;
@@ -201,5 +222,65 @@ describe("a step of a call", () => {
     });
     await expect(step).rejects.toThrow("bug");
     expect(evalsha).not.toHaveBeenCalled();
+  });
+});
+
+describe("what Redis had acknowledged and lost with its master", () => {
+  it.each(["cached", "reload"] as const)(
+    "is written again with the next step, which goes on from it (%s)",
+    async (read) => {
+      const redis = setUp();
+      await redis.count("fresh");
+      const first = redis.stored;
+      await redis.count();
+      redis.goBackTo(first);
+      await redis.count(read);
+      expect(countIn(redis.stored)).toBe(3);
+      redis.goBackTo(undefined);
+      await redis.count(read);
+      expect(countIn(redis.stored)).toBe(4);
+    },
+  );
+
+  it("is written again by a look at it, with the detail records that went along, and by that alone", async () => {
+    const redis = setUp();
+    await redis.runner.run({ call, read: "fresh", decide: () => ({ work(step) { step.save({ count: 1 }); step.cdr({ call: "x" }); return Promise.resolve(); } }) }); // prettier-ignore
+    redis.goBackTo(undefined);
+    const look = () => redis.runner.run({ call, read: "reload", decide: () => undefined });
+    await look();
+    expect(countIn(redis.stored)).toBe(1);
+    expect(redis.evalsha.mock.lastCall?.at(-1)).toBe('{"call":"x"}');
+    const commits = redis.evalsha.mock.calls.length;
+    await look();
+    expect(redis.evalsha.mock.calls.length).toBe(commits);
+  });
+
+  it("gives way to a later step of another instance", async () => {
+    const redis = setUp();
+    await redis.count("fresh");
+    const { stored = "" } = redis;
+    redis.goBackTo(
+      stored.replace(/^.{8}/, "other000").replace('"steps":1', '"steps":2').replace('"count":1', '"count":7'),
+    );
+    await redis.count();
+    expect(countIn(redis.stored)).toBe(8);
+  });
+
+  it("is not what has gone by itself because nobody touched it for long enough", async () => {
+    const redis = setUp();
+    await redis.count("fresh");
+    redis.goBackTo(undefined);
+    redis.pass(40_000);
+    await redis.count("reload");
+    expect(countIn(redis.stored)).toBe(1);
+  });
+
+  it("may be known to another: for a second after Redis is back, what is not there is not taken for gone", async () => {
+    const redis = setUp();
+    redis.runner.returned();
+    await expect(redis.runner.run({ call, read: "cached", decide: () => undefined })).rejects.toMatchObject({
+      code: "STATE_UNAVAILABLE",
+    });
+    await expect(redis.count("fresh")).resolves.toEqual([]);
   });
 });

@@ -1,15 +1,17 @@
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import { commitStep } from "#state/call/commit-step.ts";
-import { loadCall, revisions, type GetClient, type StoredCall } from "#state/call/stored-call.ts";
+import { loadCall, revisions, type GetClient } from "#state/call/stored-call.ts";
 import type { ZremClient } from "#state/call/forget-due.ts";
+import { redisErrorKind, type RedisErrorKind } from "#state/redis/error-kind.ts";
 import type { ScriptClient } from "#state/redis/script.ts";
 import type { CallId, SipEvent, SipHandler } from "#signaling/sip-port/sip-port.ts";
 import type { CachedCall, CallCache } from "./call-cache.ts";
+import { committedCopy, lostDetails, reconcile } from "./call-copy.ts";
 import { Draft, type Follow, type Outgoing, type StepContext } from "./draft.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import { settleRequest } from "./receive-request.ts";
-import { decodeBody, emptyCall, encodeBody, type CallBody, type CallRecord } from "./record.ts";
+import { emptyCall, encodeBody, type CallBody, type CallRecord } from "./record.ts";
 import { answer } from "./respond.ts";
 import { dueAt, prune, ttlOf } from "./schedule.ts";
 import type { Witness } from "./witness.ts";
@@ -35,7 +37,12 @@ export interface Job {
 }
 
 /** The commands of Redis that the records of calls need. */
-export type CallStore = ScriptClient & GetClient & ZremClient;
+export type CallStore = ScriptClient &
+  GetClient &
+  ZremClient & {
+    /** Of the connection: `ready` while it is there. */
+    readonly status?: string;
+  };
 
 export interface CallRunnerOptions {
   readonly instance: string;
@@ -50,6 +57,8 @@ export interface CallRunnerOptions {
   readonly send: (call: CallId, message: Outgoing) => void;
   /** The record as it stands after a step. */
   readonly settled: (entry: CachedCall, record: CallRecord | undefined) => void;
+  /** Redis answers again. */
+  readonly returned: () => void;
   /** A commit had no reply. */
   readonly unsure: (call: CallId) => void;
   readonly followUp: (call: CallId, event: SipEvent) => void;
@@ -57,6 +66,10 @@ export interface CallRunnerOptions {
   readonly followed: (follows: readonly Follow[]) => void;
 }
 
+/** After Redis was away, records that it has lost are written again within this time by those who know them, in ms. */
+const RETURN_MS = 1_000;
+/** Failures after which another Redis may answer, or the same one with less than it had. */
+const AWAY: ReadonlySet<RedisErrorKind> = new Set(["timeout", "connection", "read-only", "loading"]);
 /** A step that lost this many races is given up; the peer sends its message again. */
 const MAX_ATTEMPTS = 5;
 /** Messages of one call that wait for their turn; more are dropped, their senders repeat them. */
@@ -66,6 +79,8 @@ const MAX_WAITING = 64;
 export class CallRunner {
   private handler: SipHandler | undefined;
   private working = 0;
+  private unavailable = false;
+  private returnedAt = -Infinity;
   private readonly options: CallRunnerOptions;
   private readonly nextRevision = revisions(Math.random());
 
@@ -78,8 +93,20 @@ export class CallRunner {
     return this.working;
   }
 
+  /** True since Redis did not answer a command. */
+  get away(): boolean {
+    return this.unavailable;
+  }
+
   handle(handler: SipHandler): void {
     this.handler = handler;
+  }
+
+  /** Redis is back, or another took its place: what it had acknowledged last may be gone. */
+  returned(): void {
+    this.unavailable = false;
+    this.returnedAt = performance.now();
+    this.options.returned();
   }
 
   /**
@@ -111,22 +138,22 @@ export class CallRunner {
   }
 
   private async perform(entry: CachedCall, job: Job): Promise<readonly Outgoing[]> {
-    if (job.read === "reload") entry.copy = undefined;
+    if (job.read === "reload") entry.stale = true;
     else if (job.read === "fresh") entry.copy ??= "absent";
     let current = false;
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      if (entry.copy === undefined) {
-        await this.read(entry);
+      if (entry.copy === undefined || entry.stale) {
+        await this.read(entry, job);
         current = true;
       }
       const draft = await this.decide(entry, job);
       if (job.forgettable?.(draft) === true) return this.finish(entry, draft, undefined);
-      if (!draft.changed) {
+      if (!draft.changed && !isLost(entry)) {
         // Only a commit proves that the copy was not old. What was decided without one is decided again on the record
         // itself, but for an answer that is merely repeated.
         if (current || draft.outgoing.some(({ retransmission }) => retransmission))
           return this.finish(entry, draft, undefined);
-        entry.copy = undefined;
+        entry.stale = true;
         continue;
       }
       const outcome = await this.commit(entry, draft);
@@ -138,14 +165,31 @@ export class CallRunner {
     throw new CrossbandError(ErrorCode.StateUnavailable, "step lost every race", { attempts: MAX_ATTEMPTS });
   }
 
-  private async read(entry: CachedCall): Promise<void> {
+  private async read(entry: CachedCall, { read }: Job): Promise<void> {
+    const unknown = entry.copy === undefined && read !== "fresh";
     this.options.metrics.redisRoundTrip("read");
     try {
-      entry.copy = copyOf(await loadCall(this.options.redis, entry.call));
+      const stored = await loadCall(this.options.redis, entry.call);
+      entry.copy = reconcile(entry.copy, stored, this.options.context().nowMs);
     } catch (cause) {
-      this.options.metrics.redisFailed(cause);
-      throw new CrossbandError(ErrorCode.StateUnavailable, "record not read", {}, { cause });
+      throw this.failed(cause, "record not read");
     }
+    entry.stale = false;
+    this.answered();
+    // Whoever knows the record may be about to write it again.
+    if (unknown && entry.copy === "absent" && performance.now() - this.returnedAt < RETURN_MS)
+      throw new CrossbandError(ErrorCode.StateUnavailable, "record not there yet");
+  }
+
+  private failed(cause: unknown, message: string, context: Record<string, unknown> = {}): CrossbandError {
+    this.unavailable ||= AWAY.has(redisErrorKind(cause));
+    this.options.metrics.redisFailed(cause);
+    return new CrossbandError(ErrorCode.StateUnavailable, message, context, { cause });
+  }
+
+  /** Redis has answered: what happened to it while it did not, nobody knows. */
+  private answered(): void {
+    if (this.unavailable) this.returned();
   }
 
   private async decide(entry: CachedCall, job: Job): Promise<Draft> {
@@ -178,12 +222,14 @@ export class CallRunner {
     return "timer" in told ? handler.onTimer(told.timer, step) : handler.recover(step);
   }
 
-  /** Undefined after a conflict; the entry then holds what the winner wrote. */
+  /** Undefined after a conflict; the entry then holds what the winner wrote, or its own later copy on top of that. */
   private async commit(entry: CachedCall, draft: Draft): Promise<CallBody | undefined> {
     const { context, redis, metrics, instance } = this.options;
     const { nowMs } = context();
-    const body = { record: tidy(draft.record, instance, nowMs), state: draft.state };
-    const next: StoredCall = { revision: this.nextRevision(), body: encodeBody(body) };
+    const known = entry.copy;
+    const lost = typeof known === "object" ? lostDetails(known) : [];
+    const body = { record: tidy(draft, instance, nowMs), state: draft.state };
+    const revision = this.nextRevision();
     const startedAt = performance.now();
     metrics.redisRoundTrip("commit");
     try {
@@ -191,25 +237,29 @@ export class CallRunner {
       const result = await commitStep(redis, {
         call: entry.call,
         expected: revisionOf(entry),
-        next,
+        next: { revision, body: encodeBody(body) },
         ttlMs: ttlOf(body.record),
         dueAtMs: dueAt(body.record, nowMs),
-        details: draft.details,
+        details: [...lost, ...draft.details],
       });
+      this.answered();
       if (result.outcome === "conflict") {
-        entry.copy = copyOf(result.current);
+        entry.copy = reconcile(known, result.current, nowMs);
+        entry.stale = false;
         return undefined;
       }
     } catch (cause) {
-      this.options.metrics.redisFailed(cause);
       // Perhaps it was written and only the reply was lost: read before the next step, and look whether its timers are ours.
-      entry.copy = undefined;
+      entry.stale = true;
       this.options.unsure(entry.call);
-      const { revision } = next;
-      throw new CrossbandError(ErrorCode.StateUnavailable, "step not committed", { revision }, { cause });
+      throw this.failed(cause, "step not committed", { revision });
     }
     metrics.committed((performance.now() - startedAt) / 1_000);
-    entry.copy = { revision: next.revision, body };
+    if (isLost(entry)) {
+      metrics.restored();
+      this.options.witness.mark(entry.call, "restored");
+    }
+    entry.copy = committedCopy(known, revision, body, draft.details, nowMs);
     return body;
   }
 
@@ -234,8 +284,8 @@ export class CallRunner {
   }
 }
 
-const copyOf = (stored: StoredCall | undefined): CachedCall["copy"] =>
-  stored ? { revision: stored.revision, body: decodeBody(stored.body) } : "absent";
+/** Redis has gone back behind what is known here. */
+const isLost = ({ copy }: CachedCall): boolean => typeof copy === "object" && copy.lostSince !== undefined;
 
 const revisionOf = ({ copy }: CachedCall): string | undefined =>
   typeof copy === "object" ? copy.revision : undefined;
@@ -243,14 +293,15 @@ const revisionOf = ({ copy }: CachedCall): string | undefined =>
 const baseOf = (entry: CachedCall): CallBody =>
   typeof entry.copy === "object" ? entry.copy.body : { record: emptyCall(entry.call), state: undefined };
 
-/** The record as it is stored: under our name, without what nobody will ask for again. */
-function tidy(record: CallRecord, worker: string, nowMs: number): CallRecord {
+/** The record as it is stored: under our name, without what nobody will ask for again. One that is only restored is the same step. */
+function tidy({ record, changed }: Draft, worker: string, nowMs: number): CallRecord {
   let { legs } = record;
   for (const [number, leg] of Object.entries(legs)) {
     const pruned = prune(leg, nowMs);
     if (pruned !== leg) legs = { ...legs, [number]: pruned };
   }
-  return handedTo(legs === record.legs ? record : { ...record, legs }, worker, nowMs);
+  const counted = { ...record, steps: (record.steps ?? 0) + (changed ? 1 : 0), legs };
+  return handedTo(counted, worker, nowMs);
 }
 
 /** RFC 3261 §21.5.1: the request that call control fell over is answered all the same. */

@@ -55,6 +55,8 @@ export interface EngineOptions {
 const SWEEP_MS = 5_000;
 /** Wheel name of that; call ids are longer. */
 const SWEEP = "sweep";
+/** Records that are compared at once when Redis is back. */
+const PARALLEL = 64;
 /** When a deadline could not be dealt with, it is tried again after so long, in ms. */
 const RETRY_MS = 1_000;
 /** How long `close` waits for steps under way, in ms. */
@@ -80,6 +82,7 @@ export class Engine implements SipPort {
   private readonly now: () => number;
   private readonly advertisedFor: StepContext["advertised"];
   private leaving: HandOver | undefined;
+  private restoring: Promise<void> | undefined;
   private closed = false;
   /** With Redis away every message fails: one line a second says so as well as a thousand. */
   private readonly warnNotDone = calm((keptBack, error: unknown, call: CallId) => {
@@ -105,6 +108,7 @@ export class Engine implements SipPort {
       log: options.log,
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       settled: (entry, record) => { this.settled(entry, record); }, // prettier-ignore
+      returned: () => { this.restore(); }, // prettier-ignore
       unsure: (call) => { this.look(call, this.now()); }, // prettier-ignore
       followUp: (call, event) => { this.start({ call, read: "cached", decide: () => ({ event }) }); }, // prettier-ignore
       followed: (follows) => { this.noteAll(follows); }, // prettier-ignore
@@ -177,6 +181,11 @@ export class Engine implements SipPort {
     this.options.transports.onFlowClosed((flow) => {
       if (!this.closed) this.servers.closed(flow);
     });
+  }
+
+  /** The connection to Redis is new, and perhaps the Redis at its other end. */
+  redisReturned(): void {
+    this.runner.returned();
   }
 
   async begin(callId: CallId, work: (step: Step) => Promise<void>): Promise<void> {
@@ -346,6 +355,25 @@ export class Engine implements SipPort {
     if (armed === undefined || armed > nowMs) this.wheel.arm(entry.call, at);
   }
 
+  /** Looks for calls of which Redis has lost the latest steps, and writes again what is known of them here. */
+  private restore(): void {
+    if (this.closed) return;
+    this.restoring ??= this.restoreAll().finally(() => {
+      this.restoring = undefined;
+    });
+  }
+
+  private async restoreAll(): Promise<void> {
+    const calls = [...this.cache.names()].filter((call) => typeof this.cache.get(call)?.copy === "object");
+    for (let first = 0; first < calls.length; first += PARALLEL)
+      await Promise.all(
+        calls.slice(first, first + PARALLEL).map((call) =>
+          // Away again: it is compared when Redis is back the next time.
+          this.runner.run({ call, read: "reload", decide: () => undefined }).catch(() => undefined),
+        ),
+      );
+  }
+
   /** All that was promised of a call is done: its deadlines count again. */
   private released(call: CallId): void {
     const copy = this.cache.get(call)?.copy;
@@ -366,7 +394,9 @@ export class Engine implements SipPort {
       if (!this.journal.holds(name)) this.wake(name, atMs);
       return;
     }
-    this.cache.sweep(this.now());
+    // While Redis is away nobody knows what it will have lost.
+    const { status = "ready" } = this.options.redis;
+    if (status === "ready" && !this.runner.away && !this.restoring) this.cache.sweep(this.now());
     if (this.cache.size > 0) this.wheel.arm(SWEEP, this.now() + SWEEP_MS);
   }
 

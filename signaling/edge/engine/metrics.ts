@@ -11,6 +11,8 @@ export interface EdgeMetrics {
   retransmissionAbsorbed(): void;
   committed(seconds: number): void;
   conflict(): void;
+  /** A record that Redis had acknowledged and lost was written again. */
+  restored(): void;
   redisRoundTrip(kind: "read" | "commit" | "due"): void;
   dropped(reason: string): void;
   handlerFailed(): void;
@@ -41,6 +43,7 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     "commit_conflicts_total",
     "Steps done again because another instance was faster",
   )();
+  const restorations = counter("restored_total", "Records that Redis lost with its master, written again")();
   const roundTrips = counter("redis_round_trips_total", "Redis commands that a message waited for", "kind");
   const drops = counter("dropped_total", "Messages dropped", "reason");
   const failures = counter("handler_failures_total", "Exceptions of call control")();
@@ -93,6 +96,9 @@ export function createEdgeMetrics(registry: Registry): EdgeMetrics {
     committed(seconds) {
       commits.value++;
       latency.observe(seconds);
+    },
+    restored: () => {
+      restorations.value++;
     },
     conflict: () => {
       conflicts.value++;

@@ -29,6 +29,8 @@ export interface CallRecord {
   readonly worker: string;
   /** Instances that had it in hand shortly before, and when the next one committed (epoch ms): see `workers.ts`. */
   readonly former?: Readonly<Record<string, number>>;
+  /** Commits so far: which of two records of a call is the later one. */
+  readonly steps?: number;
   readonly legs: Readonly<Record<string, LegRecord>>;
   /** Call control's timers: name → epoch ms. */
   readonly timers: Readonly<Record<string, number>>;

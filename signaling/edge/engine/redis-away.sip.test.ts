@@ -3,12 +3,12 @@ import { answeringHandler } from "#signaling/edge/testing/answering-handler.ts";
 import { startTestEdge, type TestEdge } from "#signaling/edge/testing/test-edge.ts";
 import { openUdpPhone, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
 import { silent } from "#common/log.ts";
-import { cdrKey } from "#state/call/call.keys.ts";
+import { callKey, cdrKey } from "#state/call/call.keys.ts";
 import { loadCall } from "#state/call/stored-call.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { parseLegId, parseRefusal, refusalTag } from "./ids.ts";
-import { decodeBody } from "./record.ts";
+import { decodeBody, encodeBody } from "./record.ts";
 import { isUnstable } from "./schedule.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 
@@ -137,6 +137,28 @@ describe("when Redis is away", () => {
     await expect.poll(() => stateOf(call)).toBe("over");
     await other.close();
   });
+
+  it.each(["an older record", "none"])(
+    "writes again what the Redis that took its place never got: that has %s",
+    async (what) => {
+      phone.send(edge.port, phone.invite());
+      const toTag = (await phone.next(200)).to.tag ?? "";
+      const call = parseLegId(toTag)?.call ?? "";
+      const unacknowledged = await redis.get(callKey(call));
+      phone.send(edge.port, phone.request({ method: "ACK", seq: 1, branch: "a", toTag }));
+      await expect.poll(() => told).toContain("ack");
+      const acknowledged = decodeBody((await loadCall(redis, call))?.body ?? "");
+      if (what === "none") await redis.del(callKey(call));
+      else await redis.set(callKey(call), unacknowledged ?? "");
+      // The connections of the edge are as new as if a replica had been promoted.
+      await redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      const body = async () => (await loadCall(redis, call))?.body;
+      await expect.poll(body).toBe(encodeBody(acknowledged));
+      phone.send(edge.port, phone.request({ method: "BYE", seq: 2, branch: "b", toTag }));
+      expect((await phone.next(200)).cseq.method).toBe("BYE");
+      await expect.poll(() => redis.xlen(cdrKey(call))).toBe(1);
+    },
+  );
 
   it("goes on answering OPTIONS", async () => {
     await server.stop();

@@ -3,7 +3,7 @@ import type { CallId, Flow } from "#signaling/sip-port/sip-port.ts";
 import type { Outgoing } from "./draft.ts";
 
 /** What the engine does with a call besides messages. */
-export type Mark = "adopted" | "handed-over" | "conflict" | "timer" | "timeout" | "not-sent";
+export type Mark = "adopted" | "handed-over" | "restored" | "conflict" | "timer" | "timeout" | "not-sent";
 
 /** Who looks on while calls are handled. Told on the path of every message: it notes, and does its work later. */
 export interface Witness {

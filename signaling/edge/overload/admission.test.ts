@@ -28,7 +28,7 @@ it("turns nobody away for a saturated moment: a collection of garbage, a cold st
     admission.note({
       utilisation: i % 5 === 4 ? 0.5 : 1,
       processor: 0.9,
-      waitMs: 600,
+      waitMs: 1_500,
       admitted: 10,
       offered: 10,
     });
@@ -38,7 +38,7 @@ it("turns nobody away for a saturated moment: a collection of garbage, a cold st
 it("turns nobody away when something else than its callers keeps it busy", () => {
   const admission = new Admission();
   for (let i = 0; i < 100; i++)
-    admission.note({ utilisation: 1, processor: 0.9, waitMs: 900, admitted: i % 2, offered: i % 2 });
+    admission.note({ utilisation: 1, processor: 0.9, waitMs: 1_500, admitted: i % 2, offered: i % 2 });
   expect(admission.limiting).toBe(false);
 });
 
@@ -47,6 +47,16 @@ it("turns nobody away while it reads what comes within a moment: it is others th
   for (let i = 0; i < 100; i++)
     admission.note({ utilisation: 1, processor: 0.2, waitMs: 40, admitted: 10, offered: 10 });
   expect(admission.limiting).toBe(false);
+});
+
+it.each([
+  ["at once when it has the processor", 0.9, true],
+  ["later when others have it: they may have done in a moment", 0.3, false],
+])("turns some away who wait for longer than a second, %s", (_when, processor, limiting) => {
+  const admission = new Admission();
+  for (let i = 0; i < 10; i++)
+    admission.note({ utilisation: 1, processor, waitMs: 1_200, admitted: 10, offered: 10 });
+  expect(admission.limiting).toBe(limiting);
 });
 
 it("lets everybody in again although others want the processor, once nobody waits", () => {
@@ -64,7 +74,7 @@ it.each([
   [10, 0.4],
 ])("at %s times what it can serve still serves most of that", (times, share) => {
   const admission = new Admission();
-  runs(admission, 100 * times, 100, 50);
+  runs(admission, 100 * times, 100, 100);
   expect(runs(admission, 100 * times, 100, 600)).toBeGreaterThan(100 * share);
 });
 
@@ -79,9 +89,9 @@ it("lets everybody in again when the crowd has gone", () => {
 it("keeps letting some in, however long it has been saturated", () => {
   const admission = new Admission();
   for (let i = 0; i < 10; i++)
-    admission.note({ utilisation: 1, processor: 0.9, waitMs: 900, admitted: 100, offered: 100 });
+    admission.note({ utilisation: 1, processor: 0.9, waitMs: 1_500, admitted: 100, offered: 100 });
   for (let i = 0; i < 1_000; i++)
-    admission.note({ utilisation: 1, processor: 0.9, waitMs: 900, admitted: 1, offered: 100 });
+    admission.note({ utilisation: 1, processor: 0.9, waitMs: 1_500, admitted: 1, offered: 100 });
   expect(admission.limiting).toBe(true);
   expect(admission.perSecond).toBeGreaterThanOrEqual(1_000 / WINDOW_MS);
 });

@@ -16,8 +16,13 @@ export interface Window {
 export const WINDOW_MS = 100;
 /** Above this the loop has no time left. */
 const SATURATED = 0.97;
-/** From T1 on a caller repeats what it waits for (RFC 3261 §17.1.1.2): until then nobody is turned away, in ms. */
-const ONSET_WAIT_MS = 500;
+/**
+ * Until so long nobody is turned away, in ms: whoever waits is served still, whoever is turned away is lost to us. Callers repeat
+ * what they wait for from T1 on (RFC 3261 §17.1.1.2), which costs less than a call.
+ */
+const ONSET_WAIT_MS = 1_000;
+/** The same while others want the processor: they may have done in a moment. */
+const STARVED_ONSET_WAIT_MS = 2_000;
 /** With less of a processor than this it is others that keep a busy loop from its work, and the wait alone tells. */
 const STARVED = 0.6;
 /** While some are turned away, the others that a starved process lets in are to be served sooner than that, in ms. */
@@ -71,7 +76,8 @@ export class Admission {
     const roomy = utilisation < ROOMY || (starved && waitMs < NO_WAIT_MS);
     if (this.perWindow === undefined) {
       // So few callers are not what keeps the process busy: turning them away would help nobody.
-      if (this.saturated >= PATIENCE && waitMs >= ONSET_WAIT_MS && this.recent > FLOOR_PER_WINDOW)
+      const tolerableMs = starved ? STARVED_ONSET_WAIT_MS : ONSET_WAIT_MS;
+      if (this.saturated >= PATIENCE && waitMs >= tolerableMs && this.recent > FLOOR_PER_WINDOW)
         this.perWindow = Math.max(FLOOR_PER_WINDOW, this.recent * ONSET);
     } else if (this.saturated > 0) {
       if (this.saturated % DRAIN === 1)
