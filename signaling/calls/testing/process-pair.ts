@@ -1,4 +1,4 @@
-import { afterEach, beforeEach } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { silent } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
@@ -9,7 +9,7 @@ import { startScriptedMedia, type ScriptedMedia } from "./scripted-media.ts";
 import { TEST_PROVISION } from "./start-calls.ts";
 import { startSignalingProcess, type SignalingProcess } from "./start-processes.ts";
 
-/** Two signaling processes on one SIP port, one of which a test kills; fresh ones for each test. */
+/** Two signaling processes on one SIP port, one of which a test kills: another stands in its place before the next. */
 export interface ProcessPair {
   readonly redis: RedisConnection;
   readonly media: ScriptedMedia;
@@ -19,26 +19,38 @@ export interface ProcessPair {
   killWorkerOf(pattern: RegExp): Promise<void>;
 }
 
-/** Starts a pair before each test of the file and ends it afterwards, with its phones. */
+/** Starts a pair for the tests of a file. Of one test nothing is left to the next but the process that it did not kill. */
 export function useProcessPair(): ProcessPair {
   const pair = {} as { redis: RedisConnection; media: ScriptedMedia; processes: SignalingProcess[] };
   const phones: Phone[] = [];
   let sipPort = 0;
+  let redisUrl = "";
   let stopRedis = (): Promise<void> => Promise.resolve();
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     const server = await startRedis();
     stopRedis = () => server.stop();
     pair.redis = connect(server.url, { log: silent });
     await applyProvision(pair.redis, parseProvision(TEST_PROVISION));
     pair.media = await startScriptedMedia(server.url);
     sipPort = await freeSipPort();
-    pair.processes = await Promise.all(
-      ["one", "two"].map((name) => startSignalingProcess(name, server.url, sipPort)),
+    pair.processes = [];
+    redisUrl = server.url;
+  });
+  beforeEach(async () => {
+    const missing = ["one", "two"].filter((name) => !pair.processes.some((each) => each.name === name));
+    pair.processes.push(
+      ...(await Promise.all(missing.map((name) => startSignalingProcess(name, redisUrl, sipPort)))),
     );
   });
   afterEach(async () => {
     for (const phone of phones.splice(0)) phone.close();
+    // A step on a record that is gone finds nothing to do, so whoever has a call in hand leaves it.
+    for (const pattern of ["*:call:*", "*:cdr", "*:bindings:*"])
+      for (const key of await pair.redis.keys(pattern)) await pair.redis.del(key);
+    pair.media.forget();
+  });
+  afterAll(async () => {
     for (const process of pair.processes) await process.kill();
     await pair.media.close();
     pair.redis.disconnect();
@@ -61,6 +73,7 @@ export function useProcessPair(): ProcessPair {
         const victim = pair.processes.find(({ name }) => name === worker);
         if (!victim) throw new Error("nobody works on it");
         await victim.kill();
+        pair.processes.splice(pair.processes.indexOf(victim), 1);
         return;
       }
       throw new Error("no such record");
