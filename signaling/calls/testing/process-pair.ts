@@ -1,4 +1,4 @@
-import { afterEach, beforeEach } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { silent } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
@@ -13,7 +13,7 @@ import { startSignalingProcess, type SignalingProcess } from "./start-processes.
 
 const MEDIA_LIMIT_MS = 10_000;
 
-/** Two signaling processes on one SIP port, one of which a test kills; fresh ones for each test. */
+/** Two signaling processes on one SIP port, one of which a test kills: another stands in its place before the next. */
 export interface ProcessPair {
   readonly redis: RedisConnection;
   readonly media: ScriptedMedia;
@@ -27,14 +27,14 @@ export interface ProcessPair {
   nextMediaRequest(): Promise<{ readonly from: string; readonly leg: string }>;
 }
 
-/** Starts a pair before each test of the file and ends it afterwards, with its phones. */
+/** Starts a pair for the tests of a file. Of one test nothing is left to the next but the process that it did not kill. */
 export function useProcessPair(): ProcessPair {
   const pair = {} as { redis: RedisConnection; media: ScriptedMedia; processes: SignalingProcess[] };
   const phones: Phone[] = [];
   let [redisUrl, sipPort] = ["", 0];
   let stopRedis = (): Promise<void> => Promise.resolve();
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     const server = await startRedis();
     stopRedis = () => server.stop();
     redisUrl = server.url;
@@ -42,12 +42,22 @@ export function useProcessPair(): ProcessPair {
     await applyProvision(pair.redis, parseProvision(TEST_PROVISION));
     pair.media = await startScriptedMedia(server.url);
     sipPort = await freeSipPort();
-    pair.processes = await Promise.all(
-      ["one", "two"].map((name) => startSignalingProcess(name, server.url, sipPort)),
+    pair.processes = [];
+  });
+  beforeEach(async () => {
+    const missing = ["one", "two"].filter((name) => !pair.processes.some((each) => each.name === name));
+    pair.processes.push(
+      ...(await Promise.all(missing.map((name) => startSignalingProcess(name, redisUrl, sipPort)))),
     );
   });
   afterEach(async () => {
     for (const phone of phones.splice(0)) phone.close();
+    // A step on a record that is gone finds nothing to do, so whoever has a call in hand leaves it.
+    for (const pattern of ["*:call:*", "*:cdr", "*:bindings:*"])
+      for (const key of await pair.redis.keys(pattern)) await pair.redis.del(key);
+    pair.media.forget();
+  });
+  afterAll(async () => {
     for (const process of pair.processes) await process.kill();
     await pair.media.close();
     pair.redis.disconnect();
@@ -58,6 +68,7 @@ export function useProcessPair(): ProcessPair {
     const victim = pair.processes.find(({ name }) => instance.startsWith(`${name}-`));
     if (!victim) throw new Error("nobody works on it");
     await victim.kill();
+    pair.processes.splice(pair.processes.indexOf(victim), 1);
   };
 
   return Object.assign(pair, {

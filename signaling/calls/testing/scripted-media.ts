@@ -19,6 +19,8 @@ export interface ScriptedMedia {
   readonly legs: ReadonlyMap<string, LegRequest>;
   /** Refuses every PUT of this kind of description from now on; undefined takes them again. */
   refuse(type: LegRequest["description"]["type"], code: ErrorCode | undefined, warning?: string): void;
+  /** Forgets what it was asked so far, and every leg. */
+  forget(): void;
   /** Answers nothing until the returned function is called. */
   hold(): () => void;
   /** Says that a leg fell silent. */
@@ -93,6 +95,10 @@ export async function startScriptedMedia(
     refuse(type, code, warning) {
       if (code === undefined) refusals.delete(type);
       else refusals.set(type, { code, ...(warning !== undefined && { warning }) });
+    },
+    forget() {
+      log.length = 0;
+      legs.clear();
     },
     hold() {
       let open: () => void = () => undefined;

@@ -38,6 +38,7 @@ export function answeringHandler(
         case "ack-timeout":
         case "prack-timeout":
         case "session-expired":
+        case "media-moved":
           step.save(undefined);
           return;
         case "cancel":

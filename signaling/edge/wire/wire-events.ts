@@ -80,6 +80,7 @@ export function createWireEvents(
           onAckTimeout(event.leg, step, state);
           break;
         case "session-expired":
+        case "media-moved":
           // Dialogs of applications are not timed: they look after their calls themselves.
           break;
         case "prack-timeout":
