@@ -13,7 +13,7 @@ import { startSignalingProcess, type SignalingProcess } from "./start-processes.
 
 const MEDIA_LIMIT_MS = 10_000;
 
-/** Two signaling processes on one SIP port, one of which a test kills: another stands in its place before the next. */
+/** Two signaling processes on one SIP port, one of which a test kills; fresh ones for each test, over one Redis for all. */
 export interface ProcessPair {
   readonly redis: RedisConnection;
   readonly media: ScriptedMedia;
@@ -27,7 +27,7 @@ export interface ProcessPair {
   nextMediaRequest(): Promise<{ readonly from: string; readonly leg: string }>;
 }
 
-/** Starts a pair for the tests of a file. Of one test nothing is left to the next but the process that it did not kill. */
+/** Starts a pair for each test of a file. Of one test nothing is left to the next. */
 export function useProcessPair(): ProcessPair {
   const pair = {} as { redis: RedisConnection; media: ScriptedMedia; processes: SignalingProcess[] };
   const phones: Phone[] = [];
@@ -42,23 +42,21 @@ export function useProcessPair(): ProcessPair {
     await applyProvision(pair.redis, parseProvision(TEST_PROVISION));
     pair.media = await startScriptedMedia(server.url);
     sipPort = await freeSipPort();
-    pair.processes = [];
   });
   beforeEach(async () => {
-    const missing = ["one", "two"].filter((name) => !pair.processes.some((each) => each.name === name));
-    pair.processes.push(
-      ...(await Promise.all(missing.map((name) => startSignalingProcess(name, redisUrl, sipPort)))),
+    pair.processes = await Promise.all(
+      ["one", "two"].map((name) => startSignalingProcess(name, redisUrl, sipPort)),
     );
   });
   afterEach(async () => {
     for (const phone of phones.splice(0)) phone.close();
-    // A step on a record that is gone finds nothing to do, so whoever has a call in hand leaves it.
-    for (const pattern of ["*:call:*", "*:cdr", "*:bindings:*"])
+    // First those who would write again what Redis had.
+    await Promise.all(pair.processes.map((process) => process.kill()));
+    for (const pattern of ["*:call:*", "*:cdr", "*:bindings:*", "*:due"])
       for (const key of await pair.redis.keys(pattern)) await pair.redis.del(key);
     pair.media.forget();
   });
   afterAll(async () => {
-    for (const process of pair.processes) await process.kill();
     await pair.media.close();
     pair.redis.disconnect();
     await stopRedis();
@@ -68,7 +66,6 @@ export function useProcessPair(): ProcessPair {
     const victim = pair.processes.find(({ name }) => instance.startsWith(`${name}-`));
     if (!victim) throw new Error("nobody works on it");
     await victim.kill();
-    pair.processes.splice(pair.processes.indexOf(victim), 1);
   };
 
   return Object.assign(pair, {
