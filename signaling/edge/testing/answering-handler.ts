@@ -33,13 +33,13 @@ export function answeringHandler(
         case "ack-timeout":
         case "prack-timeout":
         case "session-expired":
-        case "media-moved":
           step.save(undefined);
           return;
         case "ack":
         case "cancel":
         case "response":
         case "proxied":
+        case "media-moved":
           return;
       }
     },
