@@ -38,7 +38,6 @@ export function answeringHandler(
         case "ack-timeout":
         case "prack-timeout":
         case "session-expired":
-        case "media-moved":
           step.save(undefined);
           return;
         case "cancel":
@@ -47,6 +46,7 @@ export function answeringHandler(
         case "ack":
         case "response":
         case "proxied":
+        case "media-moved":
           return;
       }
     },
