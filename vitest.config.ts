@@ -53,7 +53,8 @@ export default defineConfig({
           name: "e2e",
           include: ["**/*.e2e.test.ts"],
           exclude,
-          // A whole system and a browser need the machine for themselves.
+          globalSetup: ["test/setup/built-console.ts"],
+          // A whole system, browsers and real-time audio need the machine for themselves.
           fileParallelism: false,
           sequence: { groupOrder: 4 },
           testTimeout: 60_000,

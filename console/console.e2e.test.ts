@@ -15,7 +15,7 @@ import { groupChannel } from "#state/talk-group/talk-group.keys.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 import { accessibilityFaults } from "#test/peers/console/accessibility.ts";
 import { startFakeSignaling } from "#test/peers/console/fake-signaling.ts";
-import { buildConsole, startBrowser } from "#test/peers/console/start-page.ts";
+import { startBrowser } from "#test/peers/console/start-page.ts";
 
 /** The console in a browser, against the real api with a media process and a signaling process that a test plays. */
 let redis: RedisServer;
@@ -46,7 +46,6 @@ const grant = (): FloorAnswer => ({ outcome: "granted", seq: seq++, untilMs: Dat
 beforeAll(async () => {
   redis = await startRedis();
   process.env["REDIS_URL"] = redis.url;
-  await buildConsole();
   signaling = await startFakeSignaling();
   api = await startTestApi(async ({ path, body }): Promise<FloorAnswer | GroupSnapshot> => {
     await Promise.resolve();

@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
 import { accessibilityFaults } from "#test/peers/console/accessibility.ts";
-import { buildConsole, startBrowser } from "#test/peers/console/start-page.ts";
+import { startBrowser } from "#test/peers/console/start-page.ts";
 
 const provision = `
 agencies: [{ id: county-fire, name: County Fire }, { id: city-ems, name: City EMS }]
@@ -24,7 +24,6 @@ let alice: Page;
 let bob: Page;
 
 beforeAll(async () => {
-  await buildConsole();
   await mkdir("test-results", { recursive: true });
   crossband = await startCrossband({ provision });
   [alice, bob] = [await signedIn("alice"), await signedIn("bob")];
@@ -34,7 +33,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const browser of browsers) await browser.close();
-  await crossband.stop();
+  await crossband.end();
 });
 
 const signedIn = async (user: string): Promise<Page> => {
@@ -170,8 +169,8 @@ describe("a console that is lost while it talks", () => {
     await strip(bob, "fire-1").locator(".strip-head").click();
     await alice.keyboard.down("F8");
     await state(bob, "fire-1", "receiving");
-    const at = performance.now();
     await alice.close();
+    const at = performance.now();
     await state(bob, "fire-1", "selected");
     expect(performance.now() - at).toBeLessThan(1_000);
   });

@@ -32,7 +32,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   bob.close();
-  await crossband.stop();
+  await crossband.end();
 });
 
 /** What a scenario needs beside its file; the rest takes the defaults. */

@@ -7,7 +7,7 @@ import { startCrossband, type RunningCrossband } from "#test/peers/crossband/sta
 import type { Call } from "#test/peers/sip-phone/call.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { freeUdpRange } from "#test/setup/free-ports.ts";
-import { passwordOf, testProvision } from "./groups.ts";
+import { freeRadioChannel, passwordOf, testProvision } from "./groups.ts";
 
 let crossband: RunningCrossband;
 let phone: Phone;
@@ -17,8 +17,7 @@ let pids: number[];
 const port = () => Number(crossband.ready.sip.udp.split(":")[1]);
 
 beforeAll(async () => {
-  const usrp = await freeUdpRange(2);
-  channel = { listen: `127.0.0.1:${usrp}`, remote: `127.0.0.1:${usrp + 1}` };
+  channel = await freeRadioChannel();
   crossband = await startCrossband({ provision: testProvision(channel) });
   pids = crossband.ready.processes.map(({ pid }) => pid).sort();
   phone = await createPhone({
@@ -31,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   phone.close();
-  await crossband.stop();
+  await crossband.end();
 });
 
 const options = (over: { branch?: string; length?: string; extra?: string; body?: string } = {}) =>
@@ -217,7 +216,7 @@ describe("a full range of RTP ports", () => {
   it("answers 503 with Retry-After, and takes calls again when one has ended", async () => {
     const range = await freeUdpRange(12);
     const small = await startCrossband({
-      provision: testProvision({ listen: "127.0.0.1:32011", remote: "127.0.0.1:34011" }),
+      provision: testProvision(await freeRadioChannel()),
       env: { CROSSBAND_RTP_PORTS: `${range}-${range + 11}` },
     });
     const caller = await createPhone({
@@ -239,6 +238,6 @@ describe("a full range of RTP ports", () => {
     expect(refused).toMatchObject({ status: 503 });
     for (const call of calls) expect((await call.hangup()).status).toBe(200);
     caller.close();
-    await small.stop();
+    await small.end();
   });
 });

@@ -1,12 +1,10 @@
 import { expect } from "vitest";
-import { loudestDb, isSilent, rmsDb, toneOverRestDb } from "#test/peers/audio/measures.ts";
+import { rmsDb, toneOverRestDb } from "#test/peers/audio/measures.ts";
 import { speechSample } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
 import type { Talker } from "./talker.ts";
 
 const RATE = 8_000;
-/** Time for a jitter buffer to fill and for the last frame to arrive, in ms. */
-const SETTLE_MS = 250;
 const TONE_MS = 800;
 
 /** Waits for the wall clock: silence can only be measured by listening for a while. */
@@ -39,7 +37,12 @@ const SAME_WAVEFORM = 0.8;
 const SAME_SPEECH = 0.5;
 
 /** Each listener heard the tests' speech, and as the same waveform where no browser is at either end. */
-export function expectSpeech(talker: Talker, listeners: readonly Talker[], fromMs: number): void {
+export async function expectSpeech(
+  talker: Talker,
+  listeners: readonly Talker[],
+  fromMs: number,
+): Promise<void> {
+  await expectSilence(listeners, `after ${talker.name}'s speech`);
   for (const listener of listeners) {
     const heard = listener.heard.since(fromMs);
     const throughOpus = talker.kind === "browser" || listener.kind === "browser";
@@ -49,20 +52,15 @@ export function expectSpeech(talker: Talker, listeners: readonly Talker[], fromM
   }
 }
 
-/** Nothing is heard now by any of them, nor for the next half second. */
+/** What is still on its way arrives, and then nothing is heard by any of them for half a second. */
 export async function expectSilence(listeners: readonly Talker[], why: string): Promise<void> {
-  await listenFor(SETTLE_MS);
-  const fromMs = Date.now();
-  await listenFor(500);
-  for (const listener of listeners) {
-    const heard = listener.heard.since(fromMs);
-    expect
-      .soft(
-        isSilent(heard, RATE),
-        `${why}: ${listener.kind} ${listener.name} hears ${loudestDb(heard, RATE).toFixed(0)} dB`,
-      )
-      .toBe(true);
-  }
+  await Promise.all(
+    listeners.map(({ heard, kind, name }) =>
+      heard.quiet({ forMs: 500, flowing: kind === "browser" }).catch((error: unknown) => {
+        expect.soft(error, `${why}: ${kind} ${name}`).toBeUndefined();
+      }),
+    ),
+  );
 }
 
 /** How far above the rest a tone is in what was heard since, in dB; below 0 means that it is not there. */

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
-import { expectSilence, expectSpeech, listenFor, toneSince } from "./expectations.ts";
+import { expectSilence, expectSpeech, expectTone } from "./expectations.ts";
 import { tonePower } from "#test/peers/audio/measures.ts";
-import { passwordOf, testProvision } from "./groups.ts";
+import { freeRadioChannel, passwordOf, testProvision } from "./groups.ts";
 import { browserTalker, phoneTalker, type Talker } from "./talker.ts";
 
 /** Each talker's own note, far from the others' and their harmonics. */
@@ -15,12 +15,16 @@ let browser: TestBrowser;
 let talkers: Talker[];
 const others = (talker: Talker) => talkers.filter((each) => each !== talker);
 const note = (talker: Talker): number => NOTES[talkers.indexOf(talker)] ?? 0;
+const levelOf = (heard: Int16Array, hz: number): number =>
+  10 * Math.log10(tonePower(heard, RATE, hz) + 1e-12);
 const levelDb = (talker: Talker, hz: number, fromMs: number): number =>
-  10 * Math.log10(tonePower(talker.heard.since(fromMs), RATE, hz) + 1e-12);
+  levelOf(talker.heard.since(fromMs), hz);
+/** The last second. */
+const latest = (heard: Int16Array): Int16Array => heard.subarray(-RATE);
 
 beforeAll(async () => {
   crossband = await startCrossband({
-    provision: testProvision({ listen: "127.0.0.1:32021", remote: "127.0.0.1:34021" }),
+    provision: testProvision(await freeRadioChannel()),
   });
   const phone = (user: string) =>
     phoneTalker({
@@ -43,7 +47,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const talker of talkers) await talker.close();
   await browser.close();
-  await crossband.stop();
+  await crossband.end();
 });
 
 describe("a full-duplex group", () => {
@@ -53,31 +57,26 @@ describe("a full-duplex group", () => {
 
   it("lets everybody hear one talker as a clean tone, and the talker not itself", async () => {
     for (const talker of talkers) {
-      await talker.sendTone(note(talker));
-      await listenFor(300);
       const fromMs = Date.now();
-      await listenFor(1_000);
-      for (const listener of others(talker))
-        expect
-          .soft(toneSince(listener, note(talker), fromMs), `${talker.name} at ${listener.name}`)
-          .toBeGreaterThan(20);
+      await talker.sendTone(note(talker));
+      await expectTone(others(talker), note(talker), fromMs);
       expect.soft(levelDb(talker, note(talker), fromMs), `${talker.name} at itself`).toBeLessThan(-60);
       await talker.sendSilence();
-      await listenFor(400);
+      await expectSilence(talkers, `after ${talker.name}`);
     }
   });
 
   it("lets all talk at once: each hears every other and never itself", async () => {
-    for (const talker of talkers) await talker.sendTone(note(talker));
-    await listenFor(500);
     const fromMs = Date.now();
-    await listenFor(1_500);
+    for (const talker of talkers) await talker.sendTone(note(talker));
     for (const listener of talkers) {
-      for (const talker of others(listener))
-        expect
-          .soft(levelDb(listener, note(talker), fromMs), `${talker.name} at ${listener.name}`)
-          .toBeGreaterThan(-25);
-      expect.soft(levelDb(listener, note(listener), fromMs), `${listener.name} at itself`).toBeLessThan(-50);
+      const heard = await listener.heard.until(
+        (audio) =>
+          audio.length > RATE &&
+          others(listener).every((talker) => levelOf(latest(audio), note(talker)) > -25),
+        { what: `every other at ${listener.name}`, fromMs, deadlineMs: 6_000 },
+      );
+      expect.soft(levelOf(latest(heard), note(listener)), `${listener.name} at itself`).toBeLessThan(-50);
     }
     for (const talker of talkers) await talker.sendSilence();
     await expectSilence(talkers, "after");
@@ -87,8 +86,7 @@ describe("a full-duplex group", () => {
     for (const talker of talkers) {
       const fromMs = Date.now();
       await talker.sendSpeech();
-      await listenFor(300);
-      expectSpeech(talker, others(talker), fromMs);
+      await expectSpeech(talker, others(talker), fromMs);
     }
   });
 });

@@ -1,3 +1,11 @@
+import { freeUdpRange } from "#test/setup/free-ports.ts";
+
+/** A radio's address and the bridge's, on free ports. */
+export async function freeRadioChannel() {
+  const port = await freeUdpRange(2);
+  return { id: "engine-5", listen: `127.0.0.1:${port}`, remote: `127.0.0.1:${port + 1}` };
+}
+
 /** A provisioning file for whole-system tests: one half-duplex group with a radio, one full-duplex group. */
 export const testProvision = (radio: { listen: string; remote: string }, more = ""): string => `
 domain: test.crossband

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
-import { freeUdpRange } from "#test/setup/free-ports.ts";
 import { expectSilence, expectSpeech, expectTone, listenFor, toneSince } from "./expectations.ts";
-import { passwordOf, testProvision } from "./groups.ts";
+import { freeRadioChannel, passwordOf, testProvision } from "./groups.ts";
 import { browserTalker, phoneTalker, radioTalker, type Talker } from "./talker.ts";
 
 let crossband: RunningCrossband;
@@ -17,8 +16,7 @@ const the = (kind: Talker["kind"]): Talker => {
 };
 
 beforeAll(async () => {
-  const port = await freeUdpRange(2);
-  const channel = { id: "engine-5", listen: `127.0.0.1:${port}`, remote: `127.0.0.1:${port + 1}` };
+  const channel = await freeRadioChannel();
   crossband = await startCrossband({ provision: testProvision(channel) });
   const phone = (user: string) =>
     phoneTalker({
@@ -43,7 +41,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const talker of talkers) await talker.close();
   await browser.close();
-  await crossband.stop();
+  await crossband.end();
 });
 
 describe.each(["phone", "radio", "browser"] as const)("a %s talks in a half-duplex group", (kind) => {
@@ -67,8 +65,7 @@ describe.each(["phone", "radio", "browser"] as const)("a %s talks in a half-dupl
     await talker.press();
     await talker.sendSpeech();
     await talker.release();
-    await listenFor(300);
-    expectSpeech(talker, others(talker), fromMs);
+    await expectSpeech(talker, others(talker), fromMs);
   });
 
   it("and a second talker is refused, told so, and heard by nobody", async () => {

@@ -10,7 +10,7 @@ beforeAll(async () => {
   crossband = await startCrossband();
 });
 afterAll(async () => {
-  await crossband.stop();
+  await crossband.end();
 });
 
 describe("crossband up with an empty home", () => {

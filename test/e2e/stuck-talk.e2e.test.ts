@@ -3,7 +3,7 @@ import { openWindow, type TestBrowser } from "#test/peers/browser/browser.ts";
 import { ConsolePage } from "#test/peers/console/console-page.ts";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
 import { watchFloor } from "./floor-watch.ts";
-import { passwordOf, testProvision } from "./groups.ts";
+import { freeRadioChannel, passwordOf, testProvision } from "./groups.ts";
 
 /** What a release takes from the page to the floor and back to our question, in ms. */
 const AT_ONCE_MS = 1_000;
@@ -17,14 +17,14 @@ let floor: Awaited<ReturnType<typeof watchFloor>>;
 
 beforeAll(async () => {
   crossband = await startCrossband({
-    provision: testProvision({ listen: "127.0.0.1:32041", remote: "127.0.0.1:34041" }),
+    provision: testProvision(await freeRadioChannel()),
   });
   browser = await openWindow();
   floor = await watchFloor(crossband.ready.http, "chief", passwordOf("chief"), "fire-1");
 });
 afterAll(async () => {
   await browser.close();
-  await crossband.stop();
+  await crossband.end();
 });
 beforeEach(async () => {
   console = await ConsolePage.join(browser, {

@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
-import { passwordOf, testProvision } from "./groups.ts";
+import { freeRadioChannel, passwordOf, testProvision } from "./groups.ts";
 
 let crossband: RunningCrossband;
 let redis: Redis;
@@ -10,7 +10,7 @@ let phone: Phone;
 
 beforeAll(async () => {
   crossband = await startCrossband({
-    provision: testProvision({ listen: "127.0.0.1:32001", remote: "127.0.0.1:34001" }),
+    provision: testProvision(await freeRadioChannel()),
   });
   redis = new Redis(crossband.ready.redis);
   phone = await createPhone({
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(async () => {
   phone.close();
   redis.disconnect();
-  await crossband.stop();
+  await crossband.end();
 });
 
 const signaling = () => crossband.reread().processes.filter(({ role }) => role === "signaling");

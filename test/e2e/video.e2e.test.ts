@@ -2,9 +2,8 @@ import { mkdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
-import { freeUdpRange } from "#test/setup/free-ports.ts";
-import { expectTone } from "./expectations.ts";
-import { passwordOf, testProvision } from "./groups.ts";
+import { expectSilence, expectTone } from "./expectations.ts";
+import { freeRadioChannel, passwordOf, testProvision } from "./groups.ts";
 import { browserTalker, phoneTalker, radioTalker, type Talker } from "./talker.ts";
 
 let crossband: RunningCrossband;
@@ -14,8 +13,7 @@ let phone: Talker;
 let radio: Talker;
 
 beforeAll(async () => {
-  const port = await freeUdpRange(2);
-  const channel = { id: "engine-5", listen: `127.0.0.1:${port}`, remote: `127.0.0.1:${port + 1}` };
+  const channel = await freeRadioChannel();
   crossband = await startCrossband({ provision: testProvision(channel) });
   browser = await openBrowser();
   const { http, sip, domain } = crossband.ready;
@@ -34,7 +32,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const talker of [...consoles, phone, radio]) await talker.close();
   await browser.close();
-  await crossband.stop();
+  await crossband.end();
 });
 
 describe("two browsers in a group with a phone and a radio", () => {
@@ -51,17 +49,19 @@ describe("two browsers in a group with a phone and a radio", () => {
   });
 
   it("while all of them hear the phone, and then the radio", async () => {
+    const talkers = [phone, radio, ...consoles];
     for (const talker of [phone, radio]) {
       const fromMs = Date.now();
       await talker.press();
       await talker.sendTone(1_000);
       await expectTone(
-        [phone, radio, ...consoles].filter((each) => each !== talker),
+        talkers.filter((each) => each !== talker),
         1_000,
         fromMs,
       );
       await talker.sendSilence();
       await talker.release();
+      await expectSilence(talkers, `after the ${talker.kind}`);
     }
   });
 

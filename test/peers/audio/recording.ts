@@ -1,3 +1,7 @@
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
+import { isSilent, loudestDb } from "./measures.ts";
+import { RATE } from "./sources.ts";
+
 /** What a peer received, with the time each frame came. */
 export class Recording {
   readonly #frames: { arrivedMs: number; ssrc: number; timestamp: number; samples: Int16Array }[] = [];
@@ -84,8 +88,34 @@ export class Recording {
   async atLeast(ms: number, fromMs = 0, deadlineMs = ms + 5_000): Promise<Int16Array> {
     return this.until((heard) => heard.length >= ms * 8, { what: `${ms} ms of audio`, fromMs, deadlineMs });
   }
+
+  /**
+   * Resolves once nothing loud has come for `forMs`: what was said is over and has arrived, however long it was on its way.
+   *
+   * @param flowing once it has heard something, the peer is played silence too: nothing at all means that it stalls
+   * @throws Error when it is not quiet within `deadlineMs`
+   */
+  async quiet({ forMs = 300, deadlineMs = 5_000, flowing = false } = {}): Promise<void> {
+    const startMs = Date.now();
+    for (;;) {
+      const nowMs = Date.now();
+      // What came while this process stood still is read first.
+      await turn();
+      const lately = this.since(Math.max(startMs, nowMs - forMs));
+      const came = !flowing || this.frames === 0 || lately.length > (forMs * RATE) / 2_000;
+      if (nowMs - startMs >= forMs && came && isSilent(lately, RATE)) return;
+      if (nowMs - startMs > deadlineMs)
+        throw new Error(
+          came
+            ? `is not quiet after ${deadlineMs} ms: ${loudestDb(lately, RATE).toFixed(0)} dB`
+            : "is played nothing, not even silence",
+        );
+      await sleep(POLL_MS);
+    }
+  }
 }
 
+const POLL_MS = 20;
 /** Twenty minutes of 20 ms frames; then the oldest tenth goes. */
 const MAX_FRAMES = 60_000;
 /** A jump of the time line beyond this is a new stream, not silence, in samples. */

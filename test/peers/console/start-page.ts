@@ -1,9 +1,6 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { chromium, type Page } from "playwright-core";
 
 /** Debian's Chromium with a false microphone and camera, told to stay off the network. */
@@ -18,16 +15,6 @@ const browserArguments = [
   "--use-fake-device-for-media-stream",
   "--autoplay-policy=user-gesture-required",
 ];
-
-/** Builds the console as a start does, unless that was done since its sources changed. */
-export async function buildConsole(): Promise<void> {
-  const root = fileURLToPath(new URL("../../..", import.meta.url));
-  const setup = new URL("../../../scripts/setup/console-build.mjs", import.meta.url).href;
-  const program = `import { ensureConsole } from ${JSON.stringify(setup)}; await ensureConsole(${JSON.stringify(root)});`;
-  // In a process of its own: a test's environment would make a development build.
-  const env = { ...process.env, NODE_ENV: "production" };
-  await promisify(execFile)(process.execPath, ["--input-type=module", "-e", program], { cwd: root, env });
-}
 
 /** @param permissions what the operator allows when the browser asks */
 export async function startBrowser(

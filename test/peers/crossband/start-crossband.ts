@@ -32,6 +32,8 @@ export interface RunningCrossband {
   pid: number;
   /** SIGTERM; resolves with the exit code. */
   stop(): Promise<number | null>;
+  /** Ends everything at once: no process is left the time to hand over its work, which nobody waits for any more. */
+  end(): Promise<void>;
 }
 
 const PROGRAM = fileURLToPath(new URL("../../../crossband.ts", import.meta.url));
@@ -90,6 +92,11 @@ export async function startCrossband(
     rmSync(home, { recursive: true, force: true });
     return code;
   };
+  const end = async () => {
+    const stopped = stop();
+    for (const { pid } of existsSync(join(home, "ready.json")) ? ready(home).processes : []) killHard(pid);
+    await stopped;
+  };
   const until = async (test: (ready: Ready) => boolean, limitMs = 30_000): Promise<Ready> => {
     const deadline = Date.now() + limitMs;
     for (;;) {
@@ -116,5 +123,14 @@ export async function startCrossband(
     output: () => output,
     pid: child.pid ?? 0,
     stop,
+    end,
   };
+}
+
+function killHard(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has gone by itself.
+  }
 }
