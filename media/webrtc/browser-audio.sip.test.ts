@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { BUS_RATE } from "#media/bus/frame.ts";
-import { isSilent } from "#test/peers/audio/measures.ts";
+import { isSilent, typicalToneDb } from "#test/peers/audio/measures.ts";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
 import {
   playTone,
@@ -12,7 +12,6 @@ import {
 import { openRawPeer, type RawPeer } from "#test/peers/browser/raw-peer.ts";
 import { FakeGroup, startBrowserSide, type BrowserSide } from "./testing/fake-group.ts";
 import { change, join, leave } from "./testing/join.ts";
-import { typicalToneDb } from "./testing/typical-tone.ts";
 
 let browser: TestBrowser;
 let side: BrowserSide;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { joinPhone, startMediaFixture, type MediaFixture } from "#media/testing/media-fixture.ts";
 import { fullDuplex, halfDuplex } from "#media/testing/policies.ts";
-import { atRate, isSilent } from "#test/peers/audio/measures.ts";
+import { atRate, isSilent, typicalToneDb } from "#test/peers/audio/measures.ts";
 import { sampleSource, speechSample, toneSource } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
@@ -13,7 +13,6 @@ import {
   waitForFrames,
 } from "#test/peers/browser/media.ts";
 import { joinBrowser } from "./testing/browser-member.ts";
-import { typicalToneDb } from "./testing/typical-tone.ts";
 
 const RATE = 8_000;
 /** Opus keeps less of the waveform than G.711; other speech correlates below 0.3. */

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { rmsDb, toneOverRestDb } from "#test/peers/audio/measures.ts";
+import { rmsDb, typicalToneDb } from "#test/peers/audio/measures.ts";
 import { speechSample } from "#test/peers/audio/sources.ts";
 import { speechCorrelation } from "#test/peers/audio/speech.ts";
 import type { Talker } from "./talker.ts";
@@ -24,7 +24,10 @@ export async function expectTone(listeners: readonly Talker[], hz: number, fromM
       );
       const tone = loudPart(heard);
       expect
-        .soft(clearToneDb(tone, hz), `${hz} Hz over the rest at ${listener.kind} ${listener.name}, dB`)
+        .soft(
+          typicalToneDb(tone, RATE, hz),
+          `${hz} Hz over the rest at ${listener.kind} ${listener.name}, dB`,
+        )
         .toBeGreaterThan(20);
       expect.soft(rmsDb(tone), `level at ${listener.kind} ${listener.name}, dB`).toBeGreaterThan(-25);
     }),
@@ -65,16 +68,7 @@ export async function expectSilence(listeners: readonly Talker[], why: string): 
 
 /** How far above the rest a tone is in what was heard since, in dB; below 0 means that it is not there. */
 export const toneSince = (listener: Talker, hz: number, fromMs: number): number =>
-  clearToneDb(listener.heard.since(fromMs), hz);
-
-/** The median over tenths of a second: one frame that came late on a busy machine does not make a tone unclean. */
-function clearToneDb(samples: Int16Array, hz: number): number {
-  const window = RATE / 10;
-  const levels: number[] = [];
-  for (let at = 0; at + window <= samples.length; at += window)
-    levels.push(toneOverRestDb(samples.subarray(at, at + window), RATE, hz));
-  return levels.sort((a, b) => a - b)[Math.floor(levels.length / 2)] ?? -Infinity;
-}
+  typicalToneDb(listener.heard.since(fromMs), RATE, hz);
 
 /** The middle of what is loud: without the grant chirp before it, the onset and the end. */
 function loudPart(samples: Int16Array): Int16Array {

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { decodeAlaw, decodeUlaw, encodeAlaw, encodeUlaw } from "./g711.ts";
-import { atRate, isSilent, loudestDb, NO_SIGNAL_DB, rmsDb, tonesMs, toneOverRestDb } from "./measures.ts";
+import {
+  atRate,
+  isSilent,
+  loudestDb,
+  NO_SIGNAL_DB,
+  rmsDb,
+  toneOverRestDb,
+  tonesMs,
+  typicalToneDb,
+} from "./measures.ts";
 import { Recording } from "./recording.ts";
 import { FRAME_SAMPLES, RATE, sampleSource, speechSample, toneSource } from "./sources.ts";
 import { speechCorrelation, speechMatch } from "./speech.ts";
@@ -42,6 +51,22 @@ describe("toneOverRestDb", () => {
     );
     expect(toneOverRestDb(samples, 48_000, 1_000)).toBeGreaterThan(40);
     expect(toneOverRestDb(atRate(samples, 48_000, RATE), RATE, 1_000)).toBeGreaterThan(30);
+  });
+});
+
+describe("typicalToneDb", () => {
+  it("does not mind one frame that is missing, but a tone that is not there half of the time", () => {
+    const heard = tone(1_000, 2_000);
+    const holed = (every: number) =>
+      heard.map((sample, i) => (Math.floor(i / 160) % every === 0 ? 0 : sample));
+    expect(typicalToneDb(holed(50), RATE, 1_000)).toBeGreaterThan(30);
+    expect(typicalToneDb(holed(4), RATE, 1_000)).toBeLessThan(20);
+    expect(typicalToneDb(joined(tone(1_000, 400), silence(500)), RATE, 1_000)).toBe(NO_SIGNAL_DB);
+  });
+
+  it("does not take another tone for it, nor nothing", () => {
+    expect(typicalToneDb(tone(1_400), RATE, 1_000)).toBeLessThan(-20);
+    expect(typicalToneDb(new Int16Array(), RATE, 1_000)).toBe(-Infinity);
   });
 });
 

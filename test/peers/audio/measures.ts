@@ -4,6 +4,7 @@ export type Samples = Int16Array | Float32Array;
 /** What no audio at all measures, in dB. */
 export const NO_SIGNAL_DB = -120;
 const BLOCK_MS = 50;
+const TYPICAL_MS = 100;
 const TONE_WINDOW_MS = 20;
 const TONE_STEP_MS = 10;
 
@@ -48,6 +49,18 @@ export function toneOverRestDb(samples: Samples, rate: number, hz: number): numb
   }
   if (tone <= 1e-12) return NO_SIGNAL_DB;
   return Math.min(-NO_SIGNAL_DB, 10 * Math.log10(tone / Math.max(rest, 1e-12)));
+}
+
+/**
+ * The same in the typical tenth of a second (the median). A frame that a busy machine delayed does not decide; a wrong, noisy or
+ * missing tone does.
+ */
+export function typicalToneDb(samples: Samples, rate: number, hz: number): number {
+  const window = Math.round((rate * TYPICAL_MS) / 1_000);
+  const levels: number[] = [];
+  for (let at = 0; at + window <= samples.length; at += window)
+    levels.push(toneOverRestDb(samples.subarray(at, at + window), rate, hz));
+  return levels.sort((a, b) => a - b)[levels.length >> 1] ?? -Infinity;
 }
 
 /** Power of the best fitting sine of a frequency (least squares on its cosine and sine), full scale 1. */

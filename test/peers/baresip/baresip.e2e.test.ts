@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startCrossband, type RunningCrossband } from "#test/peers/crossband/start-crossband.ts";
-import { toneOverRestDb } from "../audio/measures.ts";
+import { typicalToneDb } from "../audio/measures.ts";
 import { RATE, speechSample } from "../audio/sources.ts";
 import { speechCorrelation } from "../audio/speech.ts";
 import { hearsGrantTone } from "../audio/tones.ts";
@@ -58,7 +58,7 @@ it("baresip registers with digest, takes the floor of a group, is heard, and hea
   await call.digit("#");
   await baresip.hangup();
   const { rate, samples } = await baresip.recording();
-  const second = (at: number) => toneOverRestDb(samples.subarray(at, at + rate), rate, 1_000);
+  const second = (at: number) => typicalToneDb(samples.subarray(at, at + rate), rate, 1_000);
   const starts = Array.from(
     { length: Math.max(0, Math.floor((samples.length - rate) / (rate / 10))) },
     (_, i) => (i * rate) / 10,
