@@ -1,4 +1,4 @@
-export type RpcMethod = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
+type RpcMethod = "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
 
 export interface RpcRequest {
   readonly method: RpcMethod;

@@ -5,7 +5,7 @@ import type { ReplyEnvelope, RequestEnvelope, RpcRequest } from "./envelope.ts";
 import { readInbox } from "./inbox.ts";
 import { inboxOf, repliesTo } from "./rpc.keys.ts";
 
-export type { RpcMethod, RpcRequest } from "./envelope.ts";
+export type { RpcRequest } from "./envelope.ts";
 
 /** Answers a request. A thrown CrossbandError reaches the caller with its code and context. */
 export type RpcHandler = (request: RpcRequest) => Promise<unknown>;
