@@ -30,14 +30,17 @@ describe("connect", () => {
     );
   });
 
-  it("fails a command in time when the server does not answer", async () => {
-    const mute = createServer((socket) => socket.on("error", () => undefined)).listen(0, "127.0.0.1");
-    await once(mute, "listening");
-    const redis = connect(`redis://127.0.0.1:${(mute.address() as AddressInfo).port}`, { log: silent });
-    await expect(redis.get("x")).rejects.toThrow();
-    redis.disconnect();
-    mute.close();
-  });
+  it.each(["redis:", "redis+cluster:"])(
+    "fails a command in time when the server does not answer (%s)",
+    async (kind) => {
+      const mute = createServer((socket) => socket.on("error", () => undefined)).listen(0, "127.0.0.1");
+      await once(mute, "listening");
+      const redis = connect(`${kind}//127.0.0.1:${(mute.address() as AddressInfo).port}`, { log: silent });
+      await expect(redis.get("x")).rejects.toThrow();
+      redis.disconnect();
+      mute.close();
+    },
+  );
 
   it("talks to a cluster, following slots", async () => {
     const server = await startCluster();

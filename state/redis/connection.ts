@@ -1,7 +1,8 @@
-import { Cluster, type Redis, type RedisOptions } from "ioredis";
+import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import type { Logger } from "#common/log.ts";
 import { LastingRedis } from "./lasting-redis.ts";
+import { PatientCluster } from "./patient-cluster.ts";
 
 /** One Redis, a Cluster or a Sentinel set behind one type. Commands time out rather than block. */
 export type RedisConnection = Redis | Cluster;
@@ -72,7 +73,7 @@ function open(url: string, common: CommonOptions): RedisConnection {
     case "rediss:":
       return new LastingRedis({ ...common, retryStrategy }, url);
     case "redis+cluster:":
-      return new Cluster(hostsOf(url), { redisOptions: { ...common, ...credentials } });
+      return new PatientCluster(hostsOf(url), { ...common, ...credentials });
     case "redis+sentinel:":
       return new LastingRedis({
         ...common,
