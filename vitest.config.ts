@@ -10,6 +10,9 @@ const exclude = ["**/node_modules/**", "**/dist/**", "**/.crossband/**"];
 /** Programs that tests start, again and again, keep their compiled code, as those of `npm start` do. */
 const env = { NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? join(cacheHome(), "compiled") };
 
+/** How long a test waits for what must come: long, for a machine that is busy. What must come soon says so itself. */
+const expect = { poll: { timeout: 10_000, interval: 20 } };
+
 const cores = availableParallelism();
 /** Tests with servers of their own mostly wait for them, so that two files share two cores well. `test/setup/free-ports.ts` knows four. */
 const sideBySide = Math.max(2, Math.min(4, cores));
@@ -17,6 +20,7 @@ const sideBySide = Math.max(2, Math.min(4, cores));
 export default defineConfig({
   test: {
     env,
+    expect,
     projects: [
       {
         test: {
@@ -35,6 +39,7 @@ export default defineConfig({
           globalSetup: ["test/setup/redis-server.ts"],
           maxWorkers: sideBySide,
           sequence: { groupOrder: 2 },
+          testTimeout: 20_000,
         },
       },
       {

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { groupSnapshotKey } from "#state/talk-group/talk-group.keys.ts";
 import type { Description, LegRequest } from "#common/media-control.ts";
 import { isSilent } from "#test/peers/audio/measures.ts";
 import { toneSource } from "#test/peers/audio/sources.ts";
@@ -212,18 +213,11 @@ describe("a media process", () => {
     const events = await media.events(group.id);
     const alice = await joinPhone(media, group, "alice");
     await media.digit(alice.leg, "*");
-    await vi.waitFor(() => {
-      expect(events.map(({ type }) => type)).toEqual(["participants", "floor"]);
-    });
-    await vi.waitFor(async () => {
-      const { groupSnapshotKey } = await import("#state/talk-group/talk-group.keys.ts");
-      expect(JSON.parse((await media.redis.get(groupSnapshotKey(group.id))) ?? "{}")).toEqual(
-        await media.snapshot(group.id),
-      );
-    });
+    await expect.poll(() => events.map(({ type }) => type)).toEqual(["participants", "floor"]);
+    const mirrored = async () =>
+      JSON.parse((await media.redis.get(groupSnapshotKey(group.id))) ?? "{}") as unknown;
+    await expect.poll(mirrored).toEqual(await media.snapshot(group.id));
     await alice.leave();
-    await vi.waitFor(() => {
-      expect(events.at(-1)).toMatchObject({ type: "participants", participants: [] });
-    });
+    await expect.poll(() => events.at(-1)).toMatchObject({ type: "participants", participants: [] });
   });
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { configSchema } from "#common/config.ts";
 import { silent } from "#common/log.ts";
 import { putResource } from "#state/directory/directory.ts";
@@ -83,18 +83,8 @@ async function provision(): Promise<{ channel: RadioChannel; radio: UsrpRadio }>
 }
 
 async function joined(media: Media, { id }: RadioChannel): Promise<void> {
-  await vi.waitFor(
-    () => {
-      expect([...media.legs.keys()]).toContain(`radio.${id}`);
-    },
-    { timeout: 5_000 },
-  );
-  await vi.waitFor(
-    () => {
-      expect(media.packets.length).toBeGreaterThan(0);
-    },
-    { timeout: 5_000 },
-  );
+  await expect.poll(() => [...media.legs.keys()]).toContain(`radio.${id}`);
+  await expect.poll(() => media.packets.length).toBeGreaterThan(0);
 }
 
 describe("a channel in its group", () => {
@@ -115,9 +105,7 @@ describe("a channel in its group", () => {
     await joined(media, channel);
     media.packets.length = 0;
     await radio.sendTone(1_000, { ms: 400 });
-    await vi.waitFor(() => {
-      expect(media.packets.filter(({ flags }) => flags === 0).length).toBeGreaterThan(0);
-    });
+    await expect.poll(() => media.packets.filter(({ flags }) => flags === 0).length).toBeGreaterThan(0);
     const voice = media.packets.filter(({ samples }) => samples.length > 0);
     expect(voice).toHaveLength(20);
     expect(voice.map(({ flags, marker }) => [flags, marker])).toEqual(voice.map((_, i) => [0x1000, i === 0]));
@@ -156,11 +144,9 @@ describe("a channel in its group", () => {
     const bridge = await openBridge();
     await joined(media, channel);
     radio.sendRaw(Buffer.from("rubbish"));
-    await vi.waitFor(async () => {
-      expect(await bridge.metrics()).toContain(
-        `crossband_radio_dropped_total{channel="${channel.id}",reason="malformed-short"} 1`,
-      );
-    });
+    await expect
+      .poll(() => bridge.metrics())
+      .toContain(`crossband_radio_dropped_total{channel="${channel.id}",reason="malformed-short"} 1`);
     expect(await bridge.metrics()).toContain('crossband_radio_channels{state="idle"} 1');
   });
 });
@@ -176,9 +162,7 @@ describe("when media changes", () => {
     const revisions = [first, second].map((media) => media.legs.get(`radio.${channel.id}`)?.revision ?? 0);
     expect(revisions[1]).toBeGreaterThan(revisions[0] ?? 0);
     void radio.sendTone(1_000, { ms: 100 });
-    await vi.waitFor(() => {
-      expect(second.packets.some(({ flags }) => flags === 0x1000)).toBe(true);
-    });
+    await expect.poll(() => second.packets.some(({ flags }) => flags === 0x1000)).toBe(true);
   });
 
   it("waits for media that is not there yet", async () => {
@@ -208,9 +192,7 @@ describe("leases", () => {
     const stop = media.talk(() => new Int16Array(160));
     await radio.until("keyed");
     await first.drain();
-    await vi.waitFor(() => {
-      expect(radio.keyEvents.map(({ keyed }) => keyed).slice(0, 2)).toEqual([true, false]);
-    });
+    await expect.poll(() => radio.keyEvents.map(({ keyed }) => keyed).slice(0, 2)).toEqual([true, false]);
     await radio.until("keyed");
     stop();
   });
@@ -220,12 +202,7 @@ describe("leases", () => {
     const bridge = await openBridge();
     await joined(media, channel);
     await redis.set((await redis.keys("*radio-lease*"))[0] ?? "", "another-bridge", "PX", 10_000);
-    await vi.waitFor(
-      () => {
-        expect(bridge.card().load).toBe(0);
-      },
-      { timeout: 3_000 },
-    );
+    await expect.poll(() => bridge.card().load).toBe(0);
     radio.key();
     expect(media.packets.every(({ flags }) => flags === 0)).toBe(true);
   });
@@ -243,12 +220,7 @@ describe("directory changes", () => {
       talkGroupSchema.parse({ id: "fire-2", agency: "fire", name: "Fire 2" }),
     );
     await putResource(redis, "radio-channel", { ...channel, talkGroup: "fire-2" });
-    await vi.waitFor(
-      () => {
-        expect(media.legs.get(`radio.${channel.id}`)?.group.id).toBe("fire-2");
-      },
-      { timeout: 5_000 },
-    );
+    await expect.poll(() => media.legs.get(`radio.${channel.id}`)?.group.id).toBe("fire-2");
     expect(media.deleted).toEqual([`radio.${channel.id}`]);
   });
 
@@ -257,12 +229,7 @@ describe("directory changes", () => {
     const { channel: other } = await provision();
     await putResource(redis, "radio-channel", { ...other, listen: channel.listen });
     const bridge = await openBridge();
-    await vi.waitFor(
-      () => {
-        expect(media.legs.size).toBe(1);
-      },
-      { timeout: 5_000 },
-    );
+    await expect.poll(() => media.legs.size).toBe(1);
     expect(bridge.card().load).toBeCloseTo(1 / 200);
   });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BUS_RATE } from "#media/bus/frame.ts";
 import { isSilent, typicalToneDb } from "#test/peers/audio/measures.ts";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
@@ -76,9 +76,7 @@ describe("a browser's microphone", () => {
     const group = new FakeGroup(side, "call-1", "full-duplex");
     const { leg, peer } = await join(browser, group, "alice.0");
     await playTone(peer.page, { hz: 440, ms: 600 });
-    await vi.waitFor(() => {
-      expect(group.voices.map(({ active }) => active)).toEqual([true, false]);
-    }, 4_000);
+    await expect.poll(() => group.voices.map(({ active }) => active)).toEqual([true, false]);
     await leave({ leg, peer });
   });
 

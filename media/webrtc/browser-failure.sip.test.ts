@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openBrowser, type TestBrowser } from "#test/peers/browser/browser.ts";
 import { waitForConnection } from "#test/peers/browser/media.ts";
 import { openRawPeer } from "#test/peers/browser/raw-peer.ts";
@@ -74,9 +74,7 @@ describe("a browser's leg", () => {
     const group = new FakeGroup(side, "fail-4", "half-duplex");
     const { peer } = await join(browser, group, "alice.0");
     await peer.close();
-    await vi.waitFor(() => {
-      expect(group.ended).toEqual([{ leg: "alice.0", reason: "silent" }]);
-    }, 5_000);
+    await expect.poll(() => group.ended).toEqual([{ leg: "alice.0", reason: "silent" }]);
   });
 
   it("ends as failed when the media worker is killed, and the next one serves again soon", async () => {
@@ -84,17 +82,13 @@ describe("a browser's leg", () => {
     await join(browser, group, "alice.0");
     const pid = side.legs.workerPid ?? 0;
     process.kill(pid, "SIGKILL");
-    await vi.waitFor(() => {
-      expect(group.ended).toEqual([{ leg: "alice.0", reason: "media-failed" }]);
-    }, 5_000);
+    await expect.poll(() => group.ended).toEqual([{ leg: "alice.0", reason: "media-failed" }]);
     const early = group.open("bob.0");
     await expect(early.negotiate({ type: "none", webrtc: true })).rejects.toMatchObject({
       code: "WORKER_UNAVAILABLE",
     });
     early.close();
-    await vi.waitFor(() => {
-      expect(side.legs.workerPid).not.toBeUndefined();
-    }, 5_000);
+    await expect.poll(() => side.legs.workerPid).not.toBeUndefined();
     expect(side.legs.workerPid).not.toBe(pid);
     const { leg, peer } = await join(browser, group, "carol.0");
     expect(leg.listens).toBe(true);

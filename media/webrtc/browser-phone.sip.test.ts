@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { joinPhone, startMediaFixture, type MediaFixture } from "#media/testing/media-fixture.ts";
 import { fullDuplex, halfDuplex } from "#media/testing/policies.ts";
 import { atRate, isSilent, typicalToneDb } from "#test/peers/audio/measures.ts";
@@ -48,14 +48,10 @@ describe("a browser and a phone in a half-duplex group", () => {
     expect(typicalToneDb(atPhone, RATE, 1_000)).toBeGreaterThan(20);
     await playing;
     expect(await member.release("h1")).toBe("released");
-    const after = Date.now() + 100;
-    await wait(400);
-    expect(isSilent(phone.rtp.heard.since(after), RATE)).toBe(true);
+    await phone.rtp.heard.quiet();
 
     await phone.rtp.digit("*");
-    await vi.waitFor(async () => {
-      expect((await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
-    });
+    await expect.poll(async () => (await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
     await startCapture(page);
     await phone.rtp.play(toneSource(800, { ms: 1_500 }));
     await wait(200);
@@ -73,19 +69,15 @@ describe("a browser and a phone in a half-duplex group", () => {
     expect(await member.press("h1")).toBe("granted");
     const from = Date.now();
     await playSamples(page, speechSample(), RATE);
-    await wait(1_000);
+    await phone.rtp.heard.quiet({ forMs: 1_000 });
     expect(speechCorrelation(speechSample(), phone.rtp.heard.since(from), RATE)).toBeGreaterThan(
       SPEECH_ALIKE,
     );
     expect(await member.release("h1")).toBe("released");
 
-    await vi.waitFor(async () => {
-      expect((await media.snapshot(group.id)).floor.state).toBe("idle");
-    });
+    await expect.poll(async () => (await media.snapshot(group.id)).floor.state).toBe("idle");
     await phone.rtp.digit("*");
-    await vi.waitFor(async () => {
-      expect((await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
-    });
+    await expect.poll(async () => (await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
     await startCapture(page);
     await phone.rtp.play(sampleSource(speechSample()));
     await wait(1_000);
@@ -101,9 +93,7 @@ describe("a browser and a phone in a half-duplex group", () => {
     const phone = await joinPhone(media, group, "bob");
     const member = await joinBrowser(media, browser, group, "alice");
     await phone.rtp.digit("*");
-    await vi.waitFor(async () => {
-      expect((await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
-    });
+    await expect.poll(async () => (await media.snapshot(group.id)).floor).toMatchObject({ leg: phone.leg });
     expect(await member.press("h1")).toBe("denied");
     const from = Date.now() + 500;
     await Promise.all([playTone(member.peer.page, { hz: 1_000, ms: 1_000 }), wait(1_000)]);
@@ -121,9 +111,9 @@ describe("browsers and a phone in a full-duplex group", () => {
     const carol = await joinBrowser(media, browser, group, "carol");
     void phone.rtp.play(toneSource(700));
     const speaking = playTone(alice.peer.page, { hz: 1_300, ms: 5_000 });
-    await vi.waitFor(async () => {
-      expect((await media.snapshot(group.id)).talking.toSorted()).toEqual([alice.leg, phone.leg]);
-    }, 3_000);
+    await expect
+      .poll(async () => (await media.snapshot(group.id)).talking.toSorted())
+      .toEqual([alice.leg, phone.leg]);
     const from = Date.now() + 300;
     await Promise.all([startCapture(alice.peer.page), startCapture(carol.peer.page)]);
     const atPhone = await phone.rtp.heard.atLeast(1_000, from);

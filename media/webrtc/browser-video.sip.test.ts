@@ -55,7 +55,7 @@ describe("cameras of a group's browsers", () => {
       const entry = Object.entries(slotsOf(group.events, "bob.0")).find(([, leg]) => leg === "alice.0");
       if (entry === undefined) throw new Error("not seen yet");
       return entry;
-    }, 2_000);
+    }, 10_000);
     await waitForFrames(two.peer.page, mid);
     await leave(one, two);
   });

@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import type { Clock } from "#common/clock.ts";
 import { silent } from "#common/log.ts";
 import { FakeClock } from "#media/testing/fake-clock.ts";
@@ -74,9 +74,7 @@ describe("from the radio", () => {
   it("opens with its first frame, passes every frame, and closes with its unkey", async () => {
     const { radio, squelch, frames } = await open();
     await radio.sendTone(1_000, { ms: 400 });
-    await vi.waitFor(() => {
-      expect(squelch).toEqual(["open", "close"]);
-    });
+    await expect.poll(() => squelch).toEqual(["open", "close"]);
     expect(frames).toHaveLength(20);
     expect(
       toneOverRestDb(Int16Array.from(frames.flatMap((frame) => [...frame])), RATE, 1_000),
@@ -87,9 +85,7 @@ describe("from the radio", () => {
     const clock = new FakeClock();
     const { radio, squelch, counted } = await open({ clock });
     radio.sendRaw(radio.frame(true, new Int16Array(160)));
-    await vi.waitFor(() => {
-      expect(squelch).toEqual(["open"]);
-    });
+    await expect.poll(() => squelch).toEqual(["open"]);
     clock.advance(299);
     expect(squelch).toEqual(["open"]);
     clock.advance(1);
@@ -101,9 +97,7 @@ describe("from the radio", () => {
     const { radio, squelch, frames } = await open();
     radio.sendRaw(radio.frame(true, new Int16Array(160)));
     radio.unkey({ withAudio: true });
-    await vi.waitFor(() => {
-      expect(squelch).toEqual(["open", "close"]);
-    });
+    await expect.poll(() => squelch).toEqual(["open", "close"]);
     expect(frames).toHaveLength(1);
   });
 
@@ -114,23 +108,17 @@ describe("from the radio", () => {
     radio.restart();
     radio.sendRaw(radio.frame(true, new Int16Array(160)));
     radio.sendRaw(radio.frame(true, new Int16Array(160)));
-    await vi.waitFor(() => {
-      expect(frames).toHaveLength(3);
-    });
+    await expect.poll(() => frames).toHaveLength(3);
   });
 
   it("isolates a stuck source until it clears", async () => {
     const { radio, squelch, counted } = await open({ limitMs: 200 });
     radio.key();
-    await vi.waitFor(() => {
-      expect(counted).toContain("events receive-limit");
-    });
+    await expect.poll(() => counted).toContain("events receive-limit");
     expect(squelch).toEqual(["open", "close"]);
     radio.unkey();
     radio.key();
-    await vi.waitFor(() => {
-      expect(squelch).toEqual(["open", "close", "open"]);
-    });
+    await expect.poll(() => squelch).toEqual(["open", "close", "open"]);
   });
 });
 
@@ -164,9 +152,7 @@ describe("to the radio", () => {
     port.transmit(false);
     for (let beat = 1; beat <= 5; beat++) {
       clock.advance(20);
-      await vi.waitFor(() => {
-        expect(radio.received.audio).toBe(beat);
-      });
+      await expect.poll(() => radio.received.audio).toBe(beat);
     }
     expect(radio.transmitting).toBe(true);
     clock.advance(20);
@@ -233,19 +219,13 @@ describe("against feedback", () => {
     const stop = talk(port);
     await radio.until("keyed");
     radio.key();
-    await vi.waitFor(() => {
-      expect(counted).toContain("events while-transmitting");
-    });
+    await expect.poll(() => counted).toContain("events while-transmitting");
     stop();
     await radio.until("unkeyed");
-    await vi.waitFor(() => {
-      expect(port.health().state).toBe("refused");
-    });
+    await expect.poll(() => port.health().state).toBe("refused");
     expect(squelch).toEqual([]);
     radio.unkey();
-    await vi.waitFor(() => {
-      expect(port.health().state).toBe("idle");
-    });
+    await expect.poll(() => port.health().state).toBe("idle");
   });
 
   it("refuses a channel that would listen where it sends", async () => {
@@ -272,16 +252,12 @@ describe("bad datagrams", () => {
     const stranger = createSocket("udp4");
     stranger.send(twice, Number(listen.split(":")[1]), "127.0.0.1");
     await once(stranger, "listening");
-    await vi.waitFor(() => {
-      expect(counted).toContain("dropped foreign-source");
-    });
+    await expect.poll(() => counted).toContain("dropped foreign-source");
     stranger.close();
     const next = radio.frame(true, new Int16Array(160));
     radio.sendRaw(next);
     radio.sendRaw(next);
-    await vi.waitFor(() => {
-      expect(counted).toContain("dropped stale");
-    });
+    await expect.poll(() => counted).toContain("dropped stale");
     expect(frames).toHaveLength(1);
     expect(counted).toEqual(
       expect.arrayContaining([

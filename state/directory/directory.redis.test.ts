@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, describe, expect, it, vi } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { silent } from "#common/log.ts";
 import { connect } from "#state/redis/connection.ts";
 import {
@@ -45,10 +45,11 @@ describe("directory", () => {
     const id = `a-${randomUUID()}`;
     const cache = openDirectoryCache(redis, connect(url, { log: silent, blocking: true }));
     expect(await cache.get("agency", id)).toBeUndefined();
-    await vi.waitFor(async () => {
+    const putAndGet = async () => {
       await putResource(redis, "agency", { id, name: "New" });
-      expect(await cache.get("agency", id)).toEqual({ id, name: "New" });
-    });
+      return cache.get("agency", id);
+    };
+    await expect.poll(putAndGet).toEqual({ id, name: "New" });
     cache.close();
   });
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, expect, it, vi } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { silent } from "#common/log.ts";
 import { connect } from "#state/redis/connection.ts";
 import { CHANNEL_LEASE_MS, claimChannel, nextRevision, releaseChannel } from "./claim-channel.ts";
@@ -26,12 +26,7 @@ it("lets another take over within 2 s of the holder's last word", async () => {
   const channel = someChannel();
   await claimChannel(redis, channel, "a");
   const died = Date.now();
-  await vi.waitFor(
-    async () => {
-      expect(await claimChannel(redis, channel, "b")).toEqual({ outcome: "claimed" });
-    },
-    { timeout: 3_000 },
-  );
+  await expect.poll(() => claimChannel(redis, channel, "b")).toEqual({ outcome: "claimed" });
   expect(Date.now() - died).toBeGreaterThanOrEqual(CHANNEL_LEASE_MS - 50);
   expect(Date.now() - died).toBeLessThan(2_000);
 });
