@@ -69,8 +69,8 @@ async function unsettledCalls(redis: RedisConnection): Promise<string[]> {
       if (!stored) return [];
       const { record, state } = decodeBody(stored.body);
       const name = `record ${key} of ${/\bsip:(c\d+)@/.exec(stored.body)?.[1] ?? "?"}`;
-      if (isUnstable(record)) return [`${name} is unfinished: ${stored.body.slice(0, 3000)}`];
-      if (state !== undefined) return [`${name} is kept by call control: ${stored.body.slice(0, 3000)}`];
+      if (isUnstable(record)) return [`${name} is unfinished: ${stored.body.slice(0, 200)}`];
+      if (state !== undefined) return [`${name} is kept by call control: ${stored.body.slice(0, 200)}`];
       return ttl > TOMBSTONE_MS ? [`record ${key} lives for ${ttl} ms more`] : [];
     }),
   );

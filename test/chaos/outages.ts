@@ -55,7 +55,7 @@ export interface OutageReport {
   readonly passed: boolean;
 }
 
-const SLOTS = 160;
+const SLOTS = 60;
 /** A Redis that is away this long costs the calls of that time no more than this, in ms: it, a command's limit and a retransmission. */
 const STALL_MS = 12_000;
 

@@ -7,7 +7,7 @@ import { redisErrorKind, type RedisErrorKind } from "#state/redis/error-kind.ts"
 import type { ScriptClient } from "#state/redis/script.ts";
 import type { CallId, SipEvent, SipHandler } from "#signaling/sip-port/sip-port.ts";
 import type { CachedCall, CallCache } from "./call-cache.ts";
-import { committedCopy, lostDetails, reconcile } from "./call-copy.ts";
+import { lostDetails, reconcile } from "./call-copy.ts";
 import { Draft, type Follow, type Outgoing, type StepContext } from "./draft.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import { settleRequest } from "./receive-request.ts";
@@ -70,6 +70,8 @@ export interface CallRunnerOptions {
 const RETURN_MS = 1_000;
 /** Failures after which another Redis may answer, or the same one with less than it had. */
 const AWAY: ReadonlySet<RedisErrorKind> = new Set(["timeout", "connection", "read-only", "loading"]);
+/** Detail records that are kept with a call: it has one, rarely two. */
+const MAX_DETAILS = 4;
 /** A step that lost this many races is given up; the peer sends its message again. */
 const MAX_ATTEMPTS = 5;
 /** Messages of one call that wait for their turn; more are dropped, their senders repeat them. */
@@ -259,7 +261,7 @@ export class CallRunner {
       metrics.restored();
       this.options.witness.mark(entry.call, "restored");
     }
-    entry.copy = committedCopy(known, revision, body, draft.details, nowMs);
+    entry.copy = { revision, body, atMs: nowMs };
     return body;
   }
 
@@ -294,14 +296,16 @@ const baseOf = (entry: CachedCall): CallBody =>
   typeof entry.copy === "object" ? entry.copy.body : { record: emptyCall(entry.call), state: undefined };
 
 /** The record as it is stored: under our name, without what nobody will ask for again. One that is only restored is the same step. */
-function tidy({ record, changed }: Draft, worker: string, nowMs: number): CallRecord {
+function tidy({ record, changed, details }: Draft, worker: string, nowMs: number): CallRecord {
+  const steps = (record.steps ?? 0) + (changed ? 1 : 0);
+  const written = details.map((detail) => [steps, detail] as const);
   let { legs } = record;
   for (const [number, leg] of Object.entries(legs)) {
     const pruned = prune(leg, nowMs);
     if (pruned !== leg) legs = { ...legs, [number]: pruned };
   }
-  const counted = { ...record, steps: (record.steps ?? 0) + (changed ? 1 : 0), legs };
-  return handedTo(counted, worker, nowMs);
+  const kept = written.length > 0 && { details: [...(record.details ?? []), ...written].slice(-MAX_DETAILS) };
+  return handedTo({ ...record, steps, legs, ...kept }, worker, nowMs);
 }
 
 /** RFC 3261 §21.5.1: the request that call control fell over is answered all the same. */

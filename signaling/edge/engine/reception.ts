@@ -214,8 +214,8 @@ export class Reception {
   }
 
   /**
-   * A request whose step could not be committed: said so, but for a BYE, whose sender is gone in any case. What its sender
-   * takes for done is done when Redis is back.
+   * A request whose step could not be committed: said so, but for a BYE and a CANCEL, whose sender is gone in any case. What its
+   * sender takes for done is done when Redis is back.
    */
   private notProcessed(
     error: unknown,
@@ -236,7 +236,7 @@ export class Reception {
       later(job);
       return;
     }
-    if (method === "BYE" && later(job)) {
+    if ((method === "BYE" || method === "CANCEL") && later(job)) {
       this.refuseNow(address, request, source, 200);
       return;
     }

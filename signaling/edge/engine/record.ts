@@ -31,6 +31,8 @@ export interface CallRecord {
   readonly former?: Readonly<Record<string, number>>;
   /** Commits so far: which of two records of a call is the later one. */
   readonly steps?: number;
+  /** The latest detail records by the step that wrote them, for Redis may lose those with its master. */
+  readonly details?: readonly (readonly [step: number, detail: string])[];
   readonly legs: Readonly<Record<string, LegRecord>>;
   /** Call control's timers: name → epoch ms. */
   readonly timers: Readonly<Record<string, number>>;

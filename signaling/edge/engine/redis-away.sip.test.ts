@@ -75,6 +75,22 @@ describe("when Redis is away", () => {
     await expect(redis.xlen(cdrKey(toTag.slice(0, -2)))).resolves.toBe(1);
   });
 
+  it("takes the CANCEL of a call that rings: answered 200, and the INVITE refused when Redis is back", async () => {
+    phone.send(
+      edge.port,
+      phone.request({ method: "INVITE", seq: 1, branch: "i", headers: "X-Ring: yes\r\n" }),
+    );
+    await phone.next(100);
+    await server.kill();
+    phone.send(edge.port, phone.request({ method: "CANCEL", seq: 1, branch: "i" }));
+    expect((await phone.next(200)).cseq.method).toBe("CANCEL");
+    expect(told).not.toContain("cancel");
+    await server.revive();
+    const terminated = await phone.next(487, 10_000);
+    expect(terminated.cseq.method).toBe("INVITE");
+    expect(told).toContain("cancel");
+  });
+
   /** An INVITE whose commit Redis, standing still, does later: it is refused, and the refusal is acknowledged or not. */
   async function refused(
     headers: string,
