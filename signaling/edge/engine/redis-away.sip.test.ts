@@ -167,7 +167,8 @@ describe("when Redis is away", () => {
       if (what === "none") await redis.del(callKey(call));
       else await redis.set(callKey(call), unacknowledged ?? "");
       // The connections of the edge are as new as if a replica had been promoted.
-      await redis.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+      for (const type of ["normal", "pubsub"])
+        await redis.call("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
       const body = async () => (await loadCall(redis, call))?.body;
       await expect.poll(body).toBe(encodeBody(acknowledged));
       phone.send(edge.port, phone.request({ method: "BYE", seq: 2, branch: "b", toTag }));
