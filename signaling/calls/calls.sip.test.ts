@@ -1,67 +1,18 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { ErrorCode } from "#common/errors.ts";
-import { CallRefused } from "#test/peers/sip-phone/outgoing-call.ts";
-import type { Phone } from "#test/peers/sip-phone/phone.ts";
 import { valueOf, valuesOf } from "#test/peers/sip-phone/sip-text.ts";
-import { startTestCalls, type TestCalls } from "./testing/start-calls.ts";
+import { refusalOf, useTestCalls } from "./testing/use-calls.ts";
 
-let calls: TestCalls;
-/** Call detail records of the tests before. */
-let seen = 0;
-const open: Phone[] = [];
+const calls = useTestCalls({ ringSeconds: 5 });
+const { registered } = calls;
 
-beforeAll(async () => {
-  calls = await startTestCalls({ ringSeconds: 5 });
-});
-afterAll(async () => {
-  await calls.close();
-});
-afterEach(async () => {
+afterEach(() => {
   for (const type of ["offer", "none", "answer"] as const) calls.media.refuse(type, undefined);
-  for (const phone of open.splice(0)) {
-    await phone.unregister().catch(() => 0);
-    phone.close();
-  }
 });
-
-async function phone(
-  user: "alice" | "bob" | "carol",
-  options: Parameters<TestCalls["phone"]>[1] = {},
-): Promise<Phone> {
-  const made = await calls.phone(user, options);
-  open.push(made);
-  return made;
-}
-async function registered(
-  user: "alice" | "bob" | "carol",
-  options: Parameters<TestCalls["phone"]>[1] = {},
-): Promise<Phone> {
-  const made = await phone(user, options);
-  await made.register();
-  return made;
-}
-const refusalOf = async (work: Promise<unknown>): Promise<CallRefused> => {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof CallRefused) return error;
-  throw new Error(`was not refused: ${String(error)}`);
-};
-/** The records that the calls since the last look left behind. */
-async function details(count: number) {
-  const all = await calls.details(seen + count);
-  const fresh = all.filter((detail) => !known.has(detail.call));
-  for (const detail of all) known.add(detail.call);
-  seen = all.length;
-  expect(fresh).toHaveLength(count);
-  return fresh;
-}
-const known = new Set<string>();
 
 describe("REGISTER (RFC 3261 §10)", () => {
   it("challenges with MD5 and SHA-256, admits the right password and echoes the contact with its expiry", async () => {
-    const alice = await phone("alice");
+    const alice = await calls.phone("alice");
     const first = await alice.endpoint.request({ method: "REGISTER", uri: "sip:crossband.test", headers: [
       ["From", `${alice.nameAddr};tag=1`], ["To", alice.nameAddr], ["Call-ID", "reg-1"], ["CSeq", "1 REGISTER"]], body: "" }, { to: alice.server }); // prettier-ignore
     expect(first.status).toBe(401);
@@ -76,13 +27,13 @@ describe("REGISTER (RFC 3261 §10)", () => {
     ["a wrong password", { password: "guess" }],
     ["an unknown user", { user: "mallory", password: "x" }],
   ])("answers %s alike, with a new challenge", async (_title, wrong) => {
-    const response = await (await phone("alice", wrong)).tryRegister();
+    const response = await (await calls.phone("alice", wrong)).tryRegister();
     expect(response.status).toBe(401);
     expect(valuesOf(response, "www-authenticate")).toHaveLength(2);
   });
 
   it("forbids to register for somebody else", async () => {
-    const alice = await phone("alice");
+    const alice = await calls.phone("alice");
     const draft = { method: "REGISTER", uri: "sip:crossband.test", body: "" };
     let cseq = 0;
     const response = await alice.requestWithDigest(() => ({ ...draft, headers: [
@@ -92,12 +43,12 @@ describe("REGISTER (RFC 3261 §10)", () => {
   });
 
   it("refuses a registration that is too short (423) and names the shortest", async () => {
-    const response = await (await phone("alice")).tryRegister({ expires: 5 });
+    const response = await (await calls.phone("alice")).tryRegister({ expires: 5 });
     expect([response.status, valueOf(response, "min-expires")]).toEqual([423, "30"]);
   });
 
   it("is not the registrar of another domain", async () => {
-    const response = await (await phone("alice", { domain: "elsewhere.example" })).tryRegister();
+    const response = await (await calls.phone("alice", { domain: "elsewhere.example" })).tryRegister();
     expect(response.status).toBe(404);
   });
 
@@ -120,7 +71,7 @@ describe("a call into a talk group", () => {
     await expect.poll(() => calls.media.log).toContain(`POST ${leg} *`);
     await call.hangup();
     await expect.poll(() => calls.media.legs.has(leg)).toBe(false);
-    const [detail] = await details(1);
+    const [detail] = await calls.newDetails(1);
     expect(detail).toMatchObject({
       kind: "group",
       from: "alice",
@@ -144,7 +95,7 @@ describe("a call into a talk group", () => {
       .toEqual([`PUT ${leg} none`, `PUT ${leg} answer`]);
     expect(calls.media.legs.get(leg)?.revision).toBe(2);
     await call.hangup();
-    await details(1);
+    await calls.newDetails(1);
   });
 
   it("is held and resumed by re-INVITE, each with a new revision (RFC 3264 §8.4)", async () => {
@@ -154,7 +105,7 @@ describe("a call into a talk group", () => {
     expect((await call.resume()).body).toContain("a=sendrecv");
     expect(calls.media.legs.get(call.dialog.remoteTag ?? "")?.revision).toBe(3);
     await call.hangup();
-    await details(1);
+    await calls.newDetails(1);
   });
 
   it("refreshes by UPDATE without a body and with one (RFC 3311)", async () => {
@@ -164,7 +115,7 @@ describe("a call into a talk group", () => {
     const changed = await call.request("UPDATE", [["Content-Type", "application/sdp"]], call.localSdp());
     expect([changed.status, valueOf(changed, "content-type")]).toEqual([200, "application/sdp"]);
     await call.hangup();
-    await details(1);
+    await calls.newDetails(1);
   });
 
   it("keeps talking when a change is refused (488)", async () => {
@@ -174,7 +125,7 @@ describe("a call into a talk group", () => {
     const refused = await call.request("INVITE", [["Content-Type", "application/sdp"]], call.localSdp());
     expect([refused.status, valueOf(refused, "warning")]).toEqual([488, '305 crossband "no common codec"']);
     await call.hangup();
-    await details(1);
+    await calls.newDetails(1);
   });
 
   it.each([
@@ -187,7 +138,7 @@ describe("a call into a talk group", () => {
     calls.media.refuse("offer", code);
     const { response } = await refusalOf(alice.call("fire-1"));
     expect([response.status, valueOf(response, "retry-after")]).toEqual([status, retryAfter]);
-    expect(await details(1)).toMatchObject([{ cause: "media-refused", status, durationMs: 0 }]);
+    expect(await calls.newDetails(1)).toMatchObject([{ cause: "media-refused", status, durationMs: 0 }]);
   });
 
   it("hangs up when the media tier gives the leg up", async () => {
@@ -195,7 +146,7 @@ describe("a call into a talk group", () => {
     const call = await alice.call("fire-1");
     await calls.media.endLeg(call.dialog.remoteTag ?? "");
     expect(await call.ended).toMatchObject({ by: "them" });
-    expect(await details(1)).toMatchObject([{ cause: "media-lost" }]);
+    expect(await calls.newDetails(1)).toMatchObject([{ cause: "media-lost" }]);
   });
 
   it("is given up by CANCEL while the media tier thinks", async () => {
@@ -206,7 +157,7 @@ describe("a call into a talk group", () => {
     expect(await invite.cancel()).toBe(200);
     expect((await refusalOf(invite.answered)).status).toBe(487);
     release();
-    expect(await details(1)).toMatchObject([{ cause: "cancelled", status: 487, durationMs: 0 }]);
+    expect(await calls.newDetails(1)).toMatchObject([{ cause: "cancelled", status: 487, durationMs: 0 }]);
     await expect.poll(() => calls.media.legs.size).toBe(0);
   });
 
@@ -215,7 +166,7 @@ describe("a call into a talk group", () => {
     calls.media.refuse("answer", ErrorCode.SdpNotAcceptable);
     const call = await alice.call("fire-1", { withoutSdp: true });
     expect(await call.ended).toMatchObject({ by: "them" });
-    expect(await details(1)).toMatchObject([{ cause: "media-refused" }]);
+    expect(await calls.newDetails(1)).toMatchObject([{ cause: "media-refused" }]);
   });
 
   it.each([
@@ -235,18 +186,18 @@ describe("a call into a talk group", () => {
       const call = await alice.call(target);
       await call.hangup();
     }
-    expect(await details(2)).toMatchObject([{ to: "fire-1" }, { to: "fire-1" }]);
+    expect(await calls.newDetails(2)).toMatchObject([{ to: "fire-1" }, { to: "fire-1" }]);
   });
 });
 
 describe("who is calling", () => {
   it("is asked of a caller who is not registered from there (407), and identity is that of the credentials", async () => {
-    const alice = await phone("alice");
+    const alice = await calls.phone("alice");
     const call = await alice.call("fire-1");
     expect(alice.challenges).toHaveLength(1);
     expect(calls.media.legs.get(call.dialog.remoteTag ?? "")?.member.id).toBe("alice");
     await call.hangup();
-    await details(1);
+    await calls.newDetails(1);
   });
 
   it("is not asked again of a caller registered from this very address", async () => {
@@ -254,19 +205,19 @@ describe("who is calling", () => {
     const before = alice.challenges.length;
     await (await alice.call("fire-1")).hangup();
     expect(alice.challenges).toHaveLength(before);
-    await details(1);
+    await calls.newDetails(1);
   });
 
   it("does not take a registered user's name from another address", async () => {
     await registered("alice");
-    const mallory = await phone("alice", { password: "guess" });
+    const mallory = await calls.phone("alice", { password: "guess" });
     expect((await refusalOf(mallory.call("fire-1"))).status).toBe(407);
   });
 });
 
 describe("requests that are not for calls", () => {
   it("answers OPTIONS with what it can do (RFC 3261 §11.2)", async () => {
-    const response = await (await phone("alice")).askOptions();
+    const response = await (await calls.phone("alice")).askOptions();
     expect(response.status).toBe(200);
     expect(valueOf(response, "allow")).toContain("INVITE");
     expect(valueOf(response, "accept")).toContain("application/sdp");
@@ -278,7 +229,7 @@ describe("requests that are not for calls", () => {
     const call = await alice.call("fire-1");
     expect((await call.request("OPTIONS")).status).toBe(200);
     await call.hangup();
-    await details(1);
+    await calls.newDetails(1);
   });
 
   it.each([
@@ -286,7 +237,7 @@ describe("requests that are not for calls", () => {
     ["FROBNICATE", 405, "allow", /INVITE/],
     ["UPDATE", 481, "allow", undefined],
   ])("refuses %s outside a dialog with %i", async (method, status, header, value) => {
-    const response = await (await phone("alice")).outside(method, "fire-1");
+    const response = await (await calls.phone("alice")).outside(method, "fire-1");
     expect(response.status).toBe(status);
     if (value) expect(valueOf(response, header)).toMatch(value);
   });

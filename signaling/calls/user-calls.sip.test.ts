@@ -1,45 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ErrorCode } from "#common/errors.ts";
 import type { Call } from "#test/peers/sip-phone/call.ts";
-import { CallRefused } from "#test/peers/sip-phone/outgoing-call.ts";
-import type { Phone } from "#test/peers/sip-phone/phone.ts";
-import { startTestCalls, type TestCalls } from "./testing/start-calls.ts";
+import { statusOf, useTestCalls } from "./testing/use-calls.ts";
 
-let calls: TestCalls;
-let seen = 0;
-const open: Phone[] = [];
-
-beforeAll(async () => {
-  calls = await startTestCalls({ ringSeconds: 5 });
-});
-afterAll(async () => {
-  await calls.close();
-});
-afterEach(async () => {
-  for (const phone of open.splice(0)) {
-    await phone.unregister().catch(() => 0);
-    phone.close();
-  }
-});
-
-async function registered(
-  user: "alice" | "bob" | "carol",
-  options: Parameters<TestCalls["phone"]>[1] = {},
-): Promise<Phone> {
-  const phone = await calls.phone(user, options);
-  open.push(phone);
-  await phone.register();
-  return phone;
-}
-const statusOf = async (work: Promise<unknown>): Promise<number> => {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof CallRefused) return error.status;
-  throw new Error(`was not refused: ${String(error)}`);
-};
-const nextDetail = async () => (await calls.details(++seen)).toSorted((a, b) => a.endMs - b.endMs).at(-1);
+const calls = useTestCalls({ ringSeconds: 5 });
+const { registered } = calls;
+const nextDetail = async () => (await calls.newDetails(1)).at(-1);
 
 /** Each hears what the other says: their RTP goes straight to each other. */
 async function hearEachOther(one: Call, other: Call): Promise<void> {

@@ -1,31 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { startTestCalls, type TestCalls } from "#signaling/calls/testing/start-calls.ts";
-import { CallRefused } from "#test/peers/sip-phone/outgoing-call.ts";
+import { describe, expect, it } from "vitest";
+import { statusOf, useTestCalls } from "#signaling/calls/testing/use-calls.ts";
 import type { Phone } from "#test/peers/sip-phone/phone.ts";
 import { token } from "#test/peers/sip-phone/sip-endpoint.ts";
 import { requiredValue, valueOf, valuesOf, type SipResponse } from "#test/peers/sip-phone/sip-text.ts";
 
-let calls: TestCalls;
-const open: Phone[] = [];
+const calls = useTestCalls({ ringSeconds: 5 });
 
-beforeAll(async () => {
-  calls = await startTestCalls({ ringSeconds: 5 });
-});
-afterAll(async () => {
-  await calls.close();
-});
-afterEach(async () => {
-  for (const phone of open.splice(0)) {
-    await phone.unregister().catch(() => 0);
-    phone.close();
-  }
-});
-
-async function newPhone(user: "alice" | "bob"): Promise<Phone> {
-  const phone = await calls.phone(user);
-  open.push(phone);
-  return phone;
-}
 let sequence = 0;
 /** A REGISTER of the test's own making. */
 function register(
@@ -47,18 +27,13 @@ function register(
 const instance = (phone: Phone, id: string) => `${phone.contact};+sip.instance="<urn:uuid:${id}>"`;
 const gruuOf = (response: SipResponse, phone: Phone, name: string): string =>
   new RegExp(`;${name}="([^"]+)"`).exec(valuesOf(response, "contact").find((one) => one.startsWith(phone.contact)) ?? "")?.[1] ?? ""; // prettier-ignore
-const statusOf = async (work: Promise<unknown>): Promise<number> => {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof CallRefused) return error.status;
-  throw new Error(`was not refused: ${String(error)}`);
-};
-
 describe("GRUU (RFC 5627)", () => {
   it("is given to a client that knows it, and rings that device alone", async () => {
-    const [alice, desk, mobile] = [await newPhone("alice"), await newPhone("bob"), await newPhone("bob")];
+    const [alice, desk, mobile] = [
+      await calls.phone("alice"),
+      await calls.phone("bob"),
+      await calls.phone("bob"),
+    ];
     await alice.register();
     await register(mobile, instance(mobile, "2"), []);
     const response = await register(desk, instance(desk, "1"), [["Supported", "gruu"]]);
@@ -77,12 +52,12 @@ describe("GRUU (RFC 5627)", () => {
   });
 
   it("is not given to a client that does not know it", async () => {
-    const desk = await newPhone("bob");
+    const desk = await calls.phone("bob");
     expect(requiredValue(await register(desk, instance(desk, "1"), []), "contact")).not.toContain("gruu");
   });
 
   it("is void, if temporary, once the device registers anew; nothing answers to one that is made up", async () => {
-    const [alice, desk] = [await newPhone("alice"), await newPhone("bob")];
+    const [alice, desk] = [await calls.phone("alice"), await calls.phone("bob")];
     await alice.register();
     const first = await register(desk, instance(desk, "1"), [["Supported", "gruu"]]);
     await register(desk, instance(desk, "1"), [["Supported", "gruu"]]);
@@ -94,7 +69,7 @@ describe("GRUU (RFC 5627)", () => {
 
 describe("Path (RFC 3327)", () => {
   it("is kept with the contact, told in the answer, and gone along to it", async () => {
-    const [alice, bob] = [await newPhone("alice"), await newPhone("bob")];
+    const [alice, bob] = [await calls.phone("alice"), await calls.phone("bob")];
     await alice.register();
     // The phone is its own proxy: what matters is where the request goes and what Route it carries.
     const { port } = bob.endpoint.transport;
@@ -120,14 +95,14 @@ describe("Path (RFC 3327)", () => {
     [400, [["Supported", "path"], ["Path", "<sip:edge.example>"]]],
     [400, [["Supported", "path"], ["Path", Array.from({ length: 6 }, (_, i) => `<sip:p${i}.example;lr>`).join(", ")]]],
   ] as [number, [string, string][]][])("is refused with %i when the client does not know it or it is none", async (status, headers) => {
-    const bob = await newPhone("bob");
+    const bob = await calls.phone("bob");
     const response = await register(bob, bob.contact, headers);
     expect(response.status).toBe(status);
     if (status === 420) expect(valueOf(response, "unsupported")).toBe("path");
   }); // prettier-ignore
 
   it("makes nobody known by the proxy's address: callers behind it are asked for their password", async () => {
-    const bob = await newPhone("bob");
+    const bob = await calls.phone("bob");
     const { port } = bob.endpoint.transport;
     await register(bob, bob.contact, [["Supported", "path"], ["Path", `<sip:127.0.0.1:${port};lr>`]]); // prettier-ignore
     const before = bob.challenges.length;

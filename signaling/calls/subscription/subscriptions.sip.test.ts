@@ -1,38 +1,24 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { GroupSnapshot } from "#common/media-control.ts";
 import { silent } from "#common/log.ts";
 import { openChangeNotes, type ChangeNotes } from "#state/subscription/change-notes.ts";
 import { groupSnapshotKey } from "#state/talk-group/talk-group.keys.ts";
-import { startTestCalls, type TestCalls } from "#signaling/calls/testing/start-calls.ts";
+import { useTestCalls } from "#signaling/calls/testing/use-calls.ts";
 import type { Phone } from "#test/peers/sip-phone/phone.ts";
 import { valueOf } from "#test/peers/sip-phone/sip-text.ts";
 import { watch, type Watch } from "#test/peers/sip-phone/watch.ts";
 
-let calls: TestCalls;
+const calls = useTestCalls({ ringSeconds: 5, subscriptionMinSeconds: 1 });
+const { registered } = calls;
 let notes: ChangeNotes;
-const open: Phone[] = [];
 
-beforeAll(async () => {
-  calls = await startTestCalls({ ringSeconds: 5, subscriptionMinSeconds: 1 });
+beforeAll(() => {
   notes = openChangeNotes(calls.redis, silent);
 });
-afterAll(async () => {
+afterAll(() => {
   notes.close();
-  await calls.close();
-});
-afterEach(async () => {
-  for (const phone of open.splice(0)) {
-    await phone.unregister().catch(() => 0);
-    phone.close();
-  }
 });
 
-async function registered(user: "alice" | "bob" | "carol"): Promise<Phone> {
-  const phone = await calls.phone(user);
-  open.push(phone);
-  await phone.register();
-  return phone;
-}
 /** A subscription whose first NOTIFY has come. */
 async function watching(phone: Phone, target: string, event: string, expires = 60): Promise<Watch> {
   const made = await watch(phone, target, event, { expires });
@@ -119,7 +105,6 @@ describe("a subscription (RFC 6665)", () => {
     const bob = await registered("bob");
     expect((await watch(bob, "command", "conference")).status).toBe(403);
     const stranger = await calls.phone("bob", { password: "wrong" });
-    open.push(stranger);
     expect((await watch(stranger, "fire-1", "conference")).status).toBe(407);
   });
 
@@ -218,7 +203,6 @@ describe("the registration package (RFC 3680)", () => {
   it("tells contacts that come, go, and end by themselves", async () => {
     const alice = await registered("alice");
     const bob = await calls.phone("bob");
-    open.push(bob);
     const made = await watching(alice, "bob", "reg");
     expect(made.body).toContain('state="init"');
     await expect.poll(() => notes.watches("reg:bob"), { timeout: 3_000 }).toBe(true);

@@ -1,42 +1,30 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { startTestCalls, type TestCalls } from "#signaling/calls/testing/start-calls.ts";
+import { beforeEach, describe, expect, it } from "vitest";
+import { statusOf, useTestCalls } from "#signaling/calls/testing/use-calls.ts";
 import type { Call } from "#test/peers/sip-phone/call.ts";
-import { CallRefused } from "#test/peers/sip-phone/outgoing-call.ts";
 import type { Phone } from "#test/peers/sip-phone/phone.ts";
 import type { SipResponse } from "#test/peers/sip-phone/sip-text.ts";
 import { watch } from "#test/peers/sip-phone/watch.ts";
 
-let calls: TestCalls;
-const open: Phone[] = [];
+const calls = useTestCalls({ ringSeconds: 5 });
+const { registered, talk } = calls;
 
-beforeAll(async () => {
-  calls = await startTestCalls({ ringSeconds: 5 });
-});
-afterAll(async () => {
-  await calls.close();
-});
-afterEach(async () => {
-  for (const phone of open.splice(0)) {
-    for (const call of phone.calls) await call.hangup().catch(() => undefined);
-    await phone.unregister().catch(() => 0);
-    phone.close();
-  }
-  await expect.poll(() => calls.media.legs.size, { timeout: 10_000 }).toBe(0);
-});
+beforeEach(() => expect.poll(() => calls.media.legs.size).toBe(0));
 
-async function registered(user: "alice" | "bob" | "carol"): Promise<Phone> {
-  const phone = await calls.phone(user);
-  open.push(phone);
-  await phone.register();
-  return phone;
+/** Alice talks to Bob, Carol is there too. */
+async function aliceAndBob() {
+  const [alice, bob, carol] = [await registered("alice"), await registered("bob"), await registered("carol")];
+  const [ours, bobs] = await talk(alice, bob);
+  return { alice, bob, carol, ours, bobs };
 }
-/** An answered call; both ends. */
-async function talk(from: Phone, to: Phone): Promise<[Call, Call]> {
-  const invite = await from.invite(to.options.user);
-  const theirs = (await to.incoming()).answer();
-  const ours = await invite.answered;
-  await theirs.confirmed();
-  return [ours, theirs];
+/** Alice talks to Bob; she has a second device. */
+async function aliceTwice() {
+  const [alice, bob, second] = [
+    await registered("alice"),
+    await registered("bob"),
+    await registered("alice"),
+  ];
+  const [ours, bobs] = await talk(alice, bob);
+  return { alice, bob, second, ours, bobs };
 }
 const refer = (phone: Phone, call: Call, to: string, headers: [string, string][] = []): Promise<SipResponse> =>
   phone.endpoint.request(
@@ -45,14 +33,6 @@ const refer = (phone: Phone, call: Call, to: string, headers: [string, string][]
   ); // prettier-ignore
 const replacesOf = ({ dialog }: Call, more = "") =>
   `${dialog.callId};to-tag=${dialog.remoteTag ?? ""};from-tag=${dialog.localTag}${more}`;
-const statusOf = async (work: Promise<unknown>): Promise<number> => {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof CallRefused) return error.status;
-  throw new Error(`was not refused: ${String(error)}`);
-};
 /** Groups of the media tier that somebody is in, and who. */
 const rooms = (): string[][] => {
   const byGroup = Map.groupBy([...calls.media.legs.values()], ({ group }) => group.id);
@@ -61,12 +41,7 @@ const rooms = (): string[][] => {
 
 describe("blind transfer (RFC 3515, RFC 5589 §6)", () => {
   it("connects the other party with whom it is referred to, and tells the referrer each step", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [ours, bobs] = await talk(alice, bob);
+    const { alice, carol, ours, bobs } = await aliceAndBob();
     expect((await refer(alice, ours, "carol")).status).toBe(202);
     const incoming = await carol.incoming();
     expect(incoming.from).toContain("sip:bob@crossband.test");
@@ -84,12 +59,7 @@ describe("blind transfer (RFC 3515, RFC 5589 §6)", () => {
   });
 
   it("leaves the call as it was when nobody answers there", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [ours, bobs] = await talk(alice, bob);
+    const { bob, carol, ours, bobs } = await aliceAndBob();
     await refer(bob, bobs, "carol");
     (await carol.incoming()).reject(486);
     await expect.poll(() => bobs.notified.at(-1)).toBe("SIP/2.0 486 Referred");
@@ -100,12 +70,7 @@ describe("blind transfer (RFC 3515, RFC 5589 §6)", () => {
   });
 
   it("goes on when the referrer hangs up at once", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [ours, bobs] = await talk(alice, bob);
+    const { alice, carol, ours, bobs } = await aliceAndBob();
     await refer(alice, ours, "carol");
     await ours.hangup();
     const carols = (await carol.incoming()).answer();
@@ -115,12 +80,7 @@ describe("blind transfer (RFC 3515, RFC 5589 §6)", () => {
   });
 
   it("ends all of it when the other party hangs up while it rings", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [ours, bobs] = await talk(alice, bob);
+    const { alice, carol, ours, bobs } = await aliceAndBob();
     await refer(alice, ours, "carol");
     const incoming = await carol.incoming();
     await bobs.hangup();
@@ -129,8 +89,7 @@ describe("blind transfer (RFC 3515, RFC 5589 §6)", () => {
   });
 
   it("puts the other party into a talk group", async () => {
-    const [alice, bob] = [await registered("alice"), await registered("bob")];
-    const [ours, bobs] = await talk(alice, bob);
+    const { alice, ours, bobs } = await aliceAndBob();
     expect((await refer(alice, ours, "fire-1")).status).toBe(202);
     await ours.ended;
     await expect.poll(rooms).toEqual([["bob"]]);
@@ -152,12 +111,7 @@ describe("blind transfer (RFC 3515, RFC 5589 §6)", () => {
   });
 
   it("can be done again by whom it led to", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [ours, bobs] = await talk(alice, bob);
+    const { alice, carol, ours, bobs } = await aliceAndBob();
     await refer(alice, ours, "carol");
     const carols = (await carol.incoming()).answer();
     await ours.ended;
@@ -171,12 +125,7 @@ describe("blind transfer (RFC 3515, RFC 5589 §6)", () => {
   });
 
   it("tells nobody when nobody wants to be told (RFC 4488)", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [ours] = await talk(alice, bob);
+    const { alice, carol, ours } = await aliceAndBob();
     const response = await refer(alice, ours, "carol", [["Refer-Sub", "false"]]);
     expect(response.headers).toContainEqual(["Refer-Sub", "false"]);
     (await carol.incoming()).answer();
@@ -211,12 +160,7 @@ describe("blind transfer (RFC 3515, RFC 5589 §6)", () => {
 
 describe("attended transfer (RFC 5589 §7)", () => {
   it("connects the other parties of two calls, by re-INVITE to each, and ends the referrer's", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [toBob, bobs] = await talk(alice, bob);
+    const { alice, carol, ours: toBob, bobs } = await aliceAndBob();
     await toBob.hold();
     const [toCarol, carols] = await talk(alice, carol);
     const target = `<sip:carol@crossband.test?Replaces=${encodeURIComponent(replacesOf(toCarol))}>`;
@@ -230,12 +174,7 @@ describe("attended transfer (RFC 5589 §7)", () => {
   });
 
   it("of somebody else's call is refused", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [toBob] = await talk(alice, bob);
+    const { alice, carol, ours: toBob } = await aliceAndBob();
     const [, carols] = await talk(alice, carol);
     const target = `<sip:carol@crossband.test?Replaces=${encodeURIComponent(replacesOf(carols))}>`;
     expect((await refer(alice, toBob, target)).status).toBe(403);
@@ -252,12 +191,7 @@ describe("INVITE with Replaces (RFC 3891)", () => {
     });
 
   it("moves one's call to another device, with audio for both", async () => {
-    const [alice, bob, second] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("alice"),
-    ];
-    const [ours, bobs] = await talk(alice, bob);
+    const { second, ours, bobs } = await aliceTwice();
     const moved = await (await take(second, "bob", replacesOf(ours))).answered;
     expect(await ours.ended).toMatchObject({ by: "them" });
     await expect.poll(rooms).toEqual([["alice", "bob"]]);
@@ -297,23 +231,13 @@ describe("INVITE with Replaces (RFC 3891)", () => {
     ["nonsense", 400, () => "nonsense"],
     ["an id that is none of ours", 481, () => "a;to-tag=b;from-tag=c"],
   ])("of %s is answered %i", async (_title, status, value) => {
-    const [alice, bob, second] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("alice"),
-    ];
-    const [ours] = await talk(alice, bob);
+    const { second, ours } = await aliceTwice();
     expect(await statusOf((await take(second, "bob", value(ours))).answered)).toBe(status);
     expect(ours.over).toBe(false);
   });
 
   it("of somebody else's call is forbidden, of an ended one declined", async () => {
-    const [alice, bob, carol] = [
-      await registered("alice"),
-      await registered("bob"),
-      await registered("carol"),
-    ];
-    const [ours] = await talk(alice, bob);
+    const { alice, carol, ours } = await aliceAndBob();
     expect(await statusOf((await take(carol, "bob", replacesOf(ours))).answered)).toBe(403);
     await ours.hangup();
     expect(await statusOf((await take(alice, "bob", replacesOf(ours))).answered)).toBe(603);
