@@ -6,7 +6,8 @@ import { runLoad, type Load } from "./load.ts";
 import { delay } from "./delay.ts";
 import { rolledBack } from "./rolled-back.ts";
 import type { CallOutcome } from "./run-call.ts";
-import { closeSlots, openSlots, provisionFor } from "./slots.ts";
+import { provisionFor } from "./provision.ts";
+import { closeSlots, openSlots } from "./slots.ts";
 
 /** Something that happens to the cluster while calls go on. */
 interface Outage {
@@ -138,7 +139,7 @@ export const OUTAGES: readonly Outage[] = [
 /** Runs one outage under load in a cluster of its own. */
 export async function runOutage(outage: Outage, say: (line: string) => void): Promise<OutageReport> {
   const { redis, happen } = await outage.stage();
-  const cluster = await Cluster.start({ redis, provision: () => Promise.resolve(provisionFor(SLOTS)) });
+  const cluster = await Cluster.start({ redis, provision: provisionFor(SLOTS) });
   const slots = await openSlots(cluster, SLOTS, "udp");
   try {
     const [{ calls, skipped }, aftermath] = await Promise.all([
@@ -147,7 +148,7 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
     ]);
     if (skipped > 0) say(`${skipped} calls were not begun: every phone had one`);
     const users = slots.flatMap(({ caller, callee }) => [caller.user, callee.user]);
-    const leftovers = await findLeftovers(cluster.redis, users, SETTLE_MS);
+    const leftovers = await findLeftovers(cluster.redis, { users }, SETTLE_MS);
     const details = await readDetails(cluster.redis);
     const isRefused = ({ lost }: { lost: string | undefined }): boolean =>
       outage.mayRefuse && lost?.startsWith("INVITE was answered 503") === true;
