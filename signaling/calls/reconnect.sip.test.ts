@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { silent } from "#common/log.ts";
 import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { listInstances } from "#state/instance/instance.ts";
@@ -167,8 +167,8 @@ describe("a caller over tcp that loses its connection", () => {
 });
 
 describe("a caller over tcp whose connection breaks at a bad moment", () => {
-  beforeEach(startSystem);
-  afterEach(stopSystem);
+  beforeAll(startSystem);
+  afterAll(stopSystem);
 
   it("gets an answer although nobody has noted that the call follows its registration", async () => {
     const bob = await registered("bob", two, "udp");

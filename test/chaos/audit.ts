@@ -5,13 +5,14 @@ import type { CallDetail } from "#signaling/calls/call/effect.ts";
 import { decodeBody } from "#signaling/edge/engine/record.ts";
 import { isUnstable, TOMBSTONE_MS } from "#signaling/edge/engine/schedule.ts";
 import { openRecord } from "#state/call/stored-call.ts";
+import { loadOfTrunk } from "#state/trunk/slots.ts";
 import { delay } from "./delay.ts";
 import type { CallOutcome } from "./run-call.ts";
 
 /** Clocks of two processes, and the time from a socket to a handler, in ms. */
 const SLACK_MS = 150;
-/** What calls leave behind must be gone this long after the last of them, in ms. */
-const SETTLE_MS = 12_000;
+/** What calls leave behind must be gone this long after the last of them, in ms; a trunk looks after its own every 8 s. */
+const SETTLE_MS = 20_000;
 
 /** All detail records there are. */
 export async function readDetails(redis: RedisConnection): Promise<CallDetail[]> {
@@ -41,10 +42,16 @@ export function durationError({ kind, milestones }: CallOutcome, { durationMs }:
   return Math.max(0, least - durationMs, durationMs - most);
 }
 
+/** Whose state is looked at. */
+interface Scope {
+  readonly users: readonly string[];
+  readonly trunks?: readonly string[];
+}
+
 /** What must not be there once all calls are over; empty when all is well. Waits a little for what is on its way out. */
 export async function findLeftovers(
   redis: RedisConnection,
-  users: readonly string[],
+  { users, trunks = [] }: Scope,
   settleMs = SETTLE_MS,
 ): Promise<string[]> {
   const deadline = Date.now() + settleMs;
@@ -54,6 +61,8 @@ export async function findLeftovers(
       ...(await dueEntries(redis)),
       ...(await mediaLegs(redis)),
       ...(await wrongBindings(redis, users)),
+      ...(await trunkCounts(redis, trunks)),
+      ...(await subscriptions(redis)),
     ];
     if (found.length === 0 || Date.now() > deadline) return found;
     await delay(250);
@@ -106,3 +115,16 @@ async function wrongBindings(redis: RedisConnection, users: readonly string[]): 
     counts[i] === 1 ? [] : [`${user} has ${counts[i] ?? "?"} registrations`],
   );
 }
+
+async function trunkCounts(redis: RedisConnection, trunks: readonly string[]): Promise<string[]> {
+  const loads = await Promise.all(trunks.map((trunk) => loadOfTrunk(redis, trunk, Date.now())));
+  return trunks.flatMap((trunk, i) =>
+    loads[i]?.calls === 0 ? [] : [`trunk ${trunk} counts ${loads[i]?.calls ?? "?"} calls`],
+  );
+}
+
+/** Whoever watched has ended that. */
+const subscriptions = async (redis: RedisConnection): Promise<string[]> =>
+  (await Promise.all([redis.keys("*}:subscriptions:*"), redis.keys("*}:subscriber:*")]))
+    .flat()
+    .map((key) => `${key} is still there`);

@@ -1,7 +1,7 @@
 import { Dialog } from "#test/peers/sip-phone/dialog.ts";
 import type { SipEndpoint } from "#test/peers/sip-phone/sip-endpoint.ts";
 import { requiredValue, type SipRequest } from "#test/peers/sip-phone/sip-text.ts";
-import type { Line } from "./line.ts";
+import type { Station } from "./line.ts";
 import type { Milestones } from "./milestones.ts";
 import { PATIENCE_MS, type Script } from "./script.ts";
 import { answerOn } from "./sdp.ts";
@@ -14,7 +14,7 @@ const SDP_TYPE = ["Content-Type", "application/sdp"] as const;
 
 /** One call from the callee's side. */
 export class Callee {
-  private readonly line: Line;
+  private readonly line: Station;
   private readonly milestones: Milestones;
   private readonly script: Script;
   private readonly timers = new Set<NodeJS.Timeout>();
@@ -24,7 +24,7 @@ export class Callee {
   /** A second INVITE for the same call: the callee rang twice. */
   rungTwice = false;
 
-  constructor(line: Line, script: Script, milestones: Milestones) {
+  constructor(line: Station, script: Script, milestones: Milestones) {
     this.line = line;
     this.script = script;
     this.milestones = milestones;

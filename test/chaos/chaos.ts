@@ -1,11 +1,14 @@
 import { startRedis } from "#test/setup/start-redis.ts";
 import { readDetails, findLeftovers } from "./audit.ts";
+import { openCarriers, type Carriers } from "./carriers.ts";
 import { Cluster } from "./cluster.ts";
 import { cutPointsOf, type CutPoint } from "./cut-points.ts";
 import { judge, tableOf, type PointReport } from "./report.ts";
 import { runBatch, type Cutting } from "./run-point.ts";
-import { closeSlots, openSlots, provisionFor, type Slot } from "./slots.ts";
+import { calleeOf, provisionFor, trunkOf } from "./provision.ts";
+import { closeSlots, openSlots, type Slot } from "./slots.ts";
 import type { Transport } from "./transports.ts";
+import { Watcher } from "./watcher.ts";
 
 export interface ChaosOptions {
   readonly transport: Transport;
@@ -29,16 +32,23 @@ export interface ChaosReport {
 
 /** A point is given up when so many times the calls asked for were not enough to cut them at their moment. */
 const TRIES = 3;
+/** Calls of each kind after which whoever watches must have been told of some. */
+const LONG_RUN = 60;
 
 /** Kills instances at every cut point, and reports what became of the calls. */
 export async function runChaos({ transport, calls, points, batch, say }: ChaosOptions): Promise<ChaosReport> {
   const chosen = cutPointsOf(transport).filter(({ name }) => points.length === 0 || points.includes(name));
+  let carriers: Carriers | undefined;
   const cluster = await Cluster.start({
     redis: await startRedis({ appendonly: "yes" }),
-    provision: () => Promise.resolve(provisionFor(batch)),
+    async provision(sprayer) {
+      carriers = await openCarriers(batch, sprayer);
+      return provisionFor(batch, carriers.peers);
+    },
     transports: [transport],
   });
-  const slots = await openSlots(cluster, batch, transport);
+  const slots = await openSlots(cluster, batch, transport, carriers?.stations);
+  const watcher = await Watcher.open(cluster, transport, calleeOf(0));
   try {
     const reports: PointReport[] = [];
     for (const point of chosen) {
@@ -47,11 +57,20 @@ export async function runChaos({ transport, calls, points, batch, say }: ChaosOp
       reports.push(report);
       say(tableOf([report]).split("\n")[1] ?? "");
     }
+    const isLong = (["direct", "b2bua"] as const).every(
+      (kind) =>
+        reports.filter((one) => one.kind === kind).reduce((sum, one) => sum + one.calls, 0) >= LONG_RUN,
+    );
     const users = slots.flatMap(({ caller, callee }) => [caller.user, callee.user]);
-    const leftovers = await findLeftovers(cluster.redis, users);
+    const trunks = slots.map((_, slot) => trunkOf(slot));
+    const leftovers = [
+      ...(await watcher.finish(isLong)),
+      ...(await findLeftovers(cluster.redis, { users, trunks })),
+    ];
     const passed = leftovers.length === 0 && reports.every((report) => report.passed);
     return { points: reports, leftovers, deaths: cluster.deaths, passed };
   } finally {
+    watcher.close();
     closeSlots(slots);
     await cluster.stop();
   }

@@ -12,7 +12,7 @@ import { openWssFront, type WssFront } from "./wss-front.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../crossband.ts", import.meta.url));
 const INSTANCE = fileURLToPath(new URL("instance.ts", import.meta.url));
-const NAMES = ["one", "two", "three"];
+const NAMES = ["one", "two", "three", "four"];
 export const DOMAIN = "chaos.local";
 export const GROUP = "chaos-group";
 const START_LIMIT_MS = 60_000;
@@ -28,7 +28,7 @@ export interface ClusterRedis {
   stop(): Promise<void>;
 }
 
-/** One of the three. It keeps its name and ports over its deaths. */
+/** One of the four. It keeps its name and ports over its deaths. */
 export interface Instance extends Target {
   readonly tlsPort: number;
   up: boolean;
@@ -38,13 +38,13 @@ export interface Instance extends Target {
 export interface ClusterOptions {
   /** Belongs to the cluster from then on: it ends with it. */
   readonly redis: ClusterRedis;
-  /** The provisioning file. It may need to know where the instances find a peer that they call. */
-  readonly provision: (peerAt: Sprayer["addressOf"]) => Promise<string>;
+  /** The provisioning file, which may name peers behind the sprayer. */
+  readonly provision: string | ((sprayer: Sprayer) => Promise<string>);
   /** What phones will speak. */
   readonly transports?: readonly Transport[];
 }
 
-/** Three signaling processes behind a sprayer, a media process and a Redis, all of this harness's own. */
+/** Four signaling processes behind a sprayer, a media process and a Redis, all of this harness's own. */
 export class Cluster {
   readonly redis: RedisConnection;
   readonly sprayer: Sprayer;
@@ -94,7 +94,7 @@ export class Cluster {
     });
     sprayer.onSeen = (seen) => { cluster.onSeen(seen); }; // prettier-ignore
     try {
-      const file = await provision((host, port) => sprayer.addressOf(host, port));
+      const file = typeof provision === "string" ? provision : await provision(sprayer);
       await applyProvision(cluster.redis, parseProvision(file));
       if (transports.includes("wss")) cluster.wss = await openWssFront(cluster.redis, NAMES);
       cluster.media = await cluster.spawn(PROGRAM, ["media"], {});

@@ -3,7 +3,7 @@ import type { Script } from "./script.ts";
 import type { Moment } from "./tap.ts";
 import { isWebrtc, type Transport } from "./transports.ts";
 
-export type Kind = "direct" | "b2bua" | "registration";
+export type Kind = "direct" | "b2bua" | "trunk" | "registration";
 
 /** One way in which an instance dies of a call. */
 export interface Variant {
@@ -54,7 +54,7 @@ const weReAnswer = response("caller", 200, "INVITE", 2);
 const bye = request("caller", "BYE", 3);
 const calleeBye = request("callee", "BYE", 3);
 
-/** Every place at which an instance is killed, for calls into a group (direct) and between phones (B2BUA). */
+/** Every place at which an instance is killed, for calls into a group (direct), between phones (B2BUA) and to outside (trunk). */
 export const CUT_POINTS: readonly CutPoint[] = [
   { name: "invite", title: "after INVITE received", kind: "direct", variants: [cut("received", invite)] },
   { name: "invite", title: "after INVITE received", kind: "b2bua", variants: [cut("received", invite)] },
@@ -118,6 +118,19 @@ export const CUT_POINTS: readonly CutPoint[] = [
       cut("before-send", response("caller", 200, "BYE"), bye),
       cut("after-send", response("caller", 200, "BYE"), bye),
       cut("received", calleeBye, calleeBye, "callee-hangs-up"),
+      cut("after-send", response("callee", 200, "BYE", 3), calleeBye, "callee-hangs-up"),
+    ],
+  },
+  {
+    name: "trunk", title: "of calls that a trunk counts", kind: "trunk",
+    variants: [
+      cut("before-send", weTry, invite),
+      cut("before-send", request("callee", "INVITE", 1), invite),
+      cut("after-send", weRing, calleeRings),
+      cut("before-send", weAnswer, calleeAnswers),
+      cut("before-send", response("caller", 487, "INVITE"), cancel, "cancel"),
+      cut("before-send", response("caller", 200, "BYE"), bye),
+      cut("before-send", request("callee", "BYE"), bye),
       cut("after-send", response("callee", 200, "BYE", 3), calleeBye, "callee-hangs-up"),
     ],
   },

@@ -30,6 +30,12 @@ export interface LineOptions {
   readonly habit?: Habit;
 }
 
+/** A phone, whatever becomes of its connection. */
+export interface Station {
+  readonly phone: Phone;
+  readonly transport: Transport;
+}
+
 /** A time without a connection. */
 interface Outage {
   readonly lostMs: number;
@@ -41,7 +47,7 @@ interface Outage {
  * When that dies the phone connects to another at once, registers there under the same `+sip.instance` (RFC 5626), and goes
  * on with what was unanswered.
  */
-export class Line {
+export class Line implements Station {
   readonly phone: Phone;
   private readonly options: LineOptions;
   private instance: Instance | undefined;
@@ -165,6 +171,13 @@ export class Line {
     const { name, up } = this.instance ?? { name: "?", up: true };
     this.options.cluster.onSeen({ atMs: Date.now(), packet, inbound, instance: name, lost: inbound && !up });
   }
+}
+
+/** A phone that has no call, so far as it knows. */
+export function refuseAll({ endpoint }: Phone): void {
+  endpoint.onRequest = (request) => {
+    if (request.method !== "ACK") endpoint.respond(request, 481, "Call/Transaction Does Not Exist");
+  };
 }
 
 const anyOf = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];

@@ -7,7 +7,8 @@ import { runLoad, type Load } from "./load.ts";
 import { delay } from "./delay.ts";
 import { rolledBack } from "./rolled-back.ts";
 import type { CallOutcome } from "./run-call.ts";
-import { closeSlots, openSlots, provisionFor } from "./slots.ts";
+import { provisionFor } from "./provision.ts";
+import { closeSlots, openSlots } from "./slots.ts";
 import { Stories } from "./stories.ts";
 
 /** Something that happens to the cluster while calls go on. */
@@ -161,7 +162,7 @@ const isRecordedAsRefused = (records: readonly CallDetail[]): boolean =>
 /** Runs one outage under load in a cluster of its own. */
 export async function runOutage(outage: Outage, say: (line: string) => void): Promise<OutageReport> {
   const { redis, happen } = await outage.stage();
-  const cluster = await Cluster.start({ redis, provision: () => Promise.resolve(provisionFor(SLOTS)) });
+  const cluster = await Cluster.start({ redis, provision: provisionFor(SLOTS) });
   const slots = await openSlots(cluster, SLOTS, "udp");
   const stories = new Stories(cluster);
   const startedMs = Date.now();
@@ -173,7 +174,7 @@ export async function runOutage(outage: Outage, say: (line: string) => void): Pr
     say(`load over at ${Date.now() - startedMs} ms`);
     if (skipped > 0) say(`${skipped} calls were not begun: every phone had one`);
     const users = slots.flatMap(({ caller, callee }) => [caller.user, callee.user]);
-    const leftovers = await findLeftovers(cluster.redis, users, SETTLE_MS);
+    const leftovers = await findLeftovers(cluster.redis, { users }, SETTLE_MS);
     const details = await readDetails(cluster.redis);
     const isRefused = ({ lost }: { lost: string | undefined }): boolean =>
       outage.mayRefuse && lost?.startsWith("INVITE was answered 503") === true;

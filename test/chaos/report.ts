@@ -3,8 +3,8 @@ import { detailsOf, durationError } from "./audit.ts";
 import type { CutPoint } from "./cut-points.ts";
 import type { Cutting } from "./run-point.ts";
 
-/** What a point may do to calls, and what the product promises. */
-export const BAR = { completed: 0.999, stallMs: 2_500, adoptionMs: 2_000 } as const;
+/** What a point may do to calls, and what the product promises; a conversation that has begun is never lost. */
+const BAR = { completed: 0.999, stallMs: 2_500, adoptionMs: 2_000 } as const;
 
 export interface PointReport {
   readonly point: string;
@@ -16,6 +16,8 @@ export interface PointReport {
   readonly killed: number;
   readonly completed: number;
   readonly lost: readonly string[];
+  /** Those of the lost that had been answered. */
+  readonly lostConfirmed: number;
   /** Calls without a detail record, with more than one, and with one that is wrong. */
   readonly cdrMissing: number;
   readonly cdrDuplicated: number;
@@ -53,6 +55,9 @@ export function judge(
     killed: calls.filter(({ cut }) => cut).length,
     completed: calls.length - lost.length,
     lost,
+    lostConfirmed: calls.filter(
+      (call) => call.lost !== undefined && call.milestones.at("answered") !== undefined,
+    ).length,
     cdrMissing: count(({ found }) => found.length === 0),
     cdrDuplicated: count(({ found }) => found.length > 1),
     cdrWrongDuration: count(({ call, found }) => found.some((detail) => durationError(call, detail) > 0)),
@@ -63,6 +68,7 @@ export function judge(
   };
   const passed =
     report.completed >= BAR.completed * report.calls &&
+    report.lostConfirmed === 0 &&
     report.cdrMissing + report.cdrDuplicated + report.cdrWrongDuration === 0 &&
     report.longestStallMs < BAR.stallMs &&
     report.longestAdoptionMs < BAR.adoptionMs;

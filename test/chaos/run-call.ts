@@ -54,16 +54,17 @@ export async function runCall(
   times: Omit<Script, "story">,
 ): Promise<CallOutcome> {
   const milestones = new Milestones();
+  const other = kind === "trunk" ? slot.carrier : slot.callee;
   const anchored = isWebrtc(slot.caller.transport);
   const script: Script = { story: variant.story, anchored, ...times };
   const startedMs = Date.now();
   let lost: string | undefined;
-  const callee = kind === "b2bua" ? new Callee(slot.callee, script, milestones) : undefined;
+  const callee =
+    other && (kind === "b2bua" || kind === "trunk") ? new Callee(other, script, milestones) : undefined;
   try {
     if (kind === "registration") await register(slot.caller.phone, callId, milestones);
     else {
-      const target = kind === "direct" ? GROUP : slot.callee.phone.uri;
-      await new Caller(slot.caller, target, callId, milestones).run(script);
+      await new Caller(slot.caller, targetOf(slot, kind), callId, milestones).run(script);
       if (callee) await calleeDone(script, milestones);
     }
     if (callee?.rungTwice === true) lost = "the callee was called twice";
@@ -79,6 +80,11 @@ export async function runCall(
   const stallMs = Math.max(0, waitedMs - awayMs);
   const { user } = slot.caller;
   return { callId, user, kind, variant, startedMs, endedMs: Date.now(), milestones, lost, stallMs, awayMs };
+}
+
+function targetOf({ callee, carrier }: Slot, kind: Kind): string {
+  if (kind === "direct") return GROUP;
+  return kind === "trunk" ? (carrier?.number ?? "") : callee.phone.uri;
 }
 
 /** What the callee must have seen when a call is over. */

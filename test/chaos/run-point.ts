@@ -62,7 +62,7 @@ export async function runBatch(
     if (cutAt.size === calls.length) kill();
     else if (cutAt.size === 1) setTimeout(kill, HOLD_MS);
   };
-  await steer(cluster, variant.steer, victim, calls);
+  await steer(cluster, kind, variant.steer, victim, calls);
   cluster.arm(victim, {
     cuts: calls.map(({ marker, callId }) => ({ marker, callId, moment: variant.moment })),
     watch: [],
@@ -97,11 +97,14 @@ export async function runBatch(
 /** Has a message of each call meet the victim: the datagram, or the connection that it comes over. */
 async function steer(
   cluster: Cluster,
+  kind: Kind,
   pattern: Pattern,
   victim: Instance,
   calls: readonly { readonly slot: Slot; readonly marker: string; readonly callId: string }[],
 ): Promise<void> {
   cluster.sprayer.steers = calls.map(({ marker, callId }) => ({ marker, callId, pattern, to: victim.name }));
+  // A carrier is no phone of ours: it is reached by datagrams.
+  if (kind === "trunk" && pattern.side === "callee") return;
   await Promise.all(calls.map(({ slot }) => slot[pattern.side].moveTo(victim)));
 }
 

@@ -16,8 +16,10 @@ export interface SippOptions {
   /** Who is called. */
   readonly service?: string;
   readonly transport?: "udp" | "tcp";
-  /** How many calls, one after the other. */
+  /** How many calls. */
   readonly calls?: number;
+  /** Calls a second that are begun, whatever becomes of those before; one after the other unless said. */
+  readonly rate?: number;
   readonly deadlineMs?: number;
   /** Where it listens itself; a free port of 127.0.0.1 unless said. */
   readonly host?: string;
@@ -54,6 +56,7 @@ export async function runSipp(options: SippOptions): Promise<SippOutcome> {
     service = "nobody",
     transport = "udp",
     calls = 1,
+    rate,
     deadlineMs = 15_000,
     host = "127.0.0.1",
     port,
@@ -67,7 +70,8 @@ export async function runSipp(options: SippOptions): Promise<SippOutcome> {
     p: String(port ?? (await freeSipPort())),
     mi: host,
     m: String(calls),
-    l: "1",
+    l: rate === undefined ? "1" : String(calls),
+    ...(rate !== undefined && { r: String(rate) }),
     s: service,
     au: user,
     ap: password,
