@@ -3,6 +3,9 @@ import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
 import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { openEdge } from "./open-edge.ts";
+import { bridge } from "./rehearsal/bridge.ts";
+import { CALLEE } from "./rehearsal/rehearsed-call.ts";
+import { rehearse } from "./rehearsal/rehearse.ts";
 import { deliverToClient, wireDelivery } from "./wire/wire-delivery.ts";
 import { createWireServer, type WireServer } from "./wire/wire-server.ts";
 
@@ -27,6 +30,8 @@ export async function startEdge(context: RoleContext): Promise<RoleHandle> {
     peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
   });
   countWire(edge.registry, wire);
+  // Who listens is given calls at once.
+  await rehearse(() => bridge(CALLEE), log);
   const drachtio = await wire.listen();
   const listeners = await edge.listen();
   let closing: Promise<void> | undefined;

@@ -9,6 +9,8 @@ export interface CachedCall {
   copy: KnownCopy | undefined;
   /** Redis must be asked before the copy is used: a commit had no reply, or the copy may be old. */
   stale: boolean;
+  /** What the record has when a commit that had no reply was done all the same. */
+  doubt?: string | undefined;
   busy: boolean;
   readonly waiting: (() => void)[];
   usedMs: number;

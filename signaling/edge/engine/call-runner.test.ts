@@ -17,7 +17,7 @@ function setUp() {
   let stored: string | undefined;
   let nowMs = 1_000;
   const intruders: string[] = [];
-  const evalsha = vi.fn((...args: unknown[]) => {
+  const evalsha = vi.fn((...args: unknown[]): Promise<string | string[]> => {
     const [, , , , , , expected, value] = args as string[];
     const intruder = intruders.shift();
     if (intruder === "error") return Promise.reject(new Error("connection lost"));
@@ -29,6 +29,7 @@ function setUp() {
   });
   const get = vi.fn(() => Promise.resolve(stored ?? null));
   const sent: string[] = [];
+  const landed: string[] = [];
   const runner = new CallRunner({
     witness: NO_WITNESS,
     instance: "one",
@@ -41,12 +42,13 @@ function setUp() {
     send: (_call, { text }) => sent.push(text),
     settled: () => undefined,
     returned: () => undefined,
+    landed: (call) => landed.push(call),
     unsure: () => undefined,
     followUp: () => undefined,
     followed: () => undefined,
   });
   return {
-    runner, evalsha, get, sent, intruders,
+    runner, evalsha, get, sent, intruders, landed,
     get stored() { return stored; },
     /** Redis has this record from now on: an older one, or none. */
     goBackTo(record: string | undefined) { stored = record; },
@@ -170,6 +172,29 @@ describe("a step of a call", () => {
     ).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
     await runner.run({ call, read: "cached", decide: (draft) => void (draft.state = {}) });
     expect(get).toHaveBeenCalledTimes(1);
+  });
+
+  it("that had no reply and was done all the same is told of at the next read, once", async () => {
+    const redis = setUp();
+    await redis.count("fresh");
+    redis.evalsha.mockImplementationOnce((...args: unknown[]) => {
+      redis.goBackTo(args[7] as string);
+      return Promise.reject(new Error("connection lost"));
+    });
+    await expect(redis.count()).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
+    expect(redis.landed).toEqual([]);
+    await redis.count();
+    await redis.count("reload");
+    expect([countIn(redis.stored), redis.landed]).toEqual([4, [call]]);
+  });
+
+  it("that had no reply and was not done is not", async () => {
+    const redis = setUp();
+    await redis.count("fresh");
+    redis.intruders.push("error");
+    await expect(redis.count()).rejects.toMatchObject({ code: "STATE_UNAVAILABLE" });
+    await redis.count();
+    expect([countIn(redis.stored), redis.landed]).toEqual([2, []]);
   });
 
   it("waits for the one before it on the same call", async () => {

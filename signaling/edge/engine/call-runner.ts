@@ -61,6 +61,8 @@ export interface CallRunnerOptions {
   readonly returned: () => void;
   /** A commit had no reply. */
   readonly unsure: (call: CallId) => void;
+  /** It was done all the same: nothing of what was to follow it has been done. */
+  readonly landed: (call: CallId) => void;
   readonly followUp: (call: CallId, event: SipEvent) => void;
   /** Legs that follow a registration, or do not any more. */
   readonly followed: (follows: readonly Follow[]) => void;
@@ -173,10 +175,12 @@ export class CallRunner {
     try {
       const stored = await loadCall(this.options.redis, entry.call);
       entry.copy = reconcile(entry.copy, stored, this.options.context().nowMs);
+      if (stored && stored.revision === entry.doubt) this.options.landed(entry.call);
     } catch (cause) {
       throw this.failed(cause, "record not read");
     }
     entry.stale = false;
+    entry.doubt = undefined;
     this.answered();
     // Whoever knows the record may be about to write it again.
     if (unknown && entry.copy === "absent" && performance.now() - this.returnedAt < RETURN_MS)
@@ -253,6 +257,7 @@ export class CallRunner {
     } catch (cause) {
       // Perhaps it was written and only the reply was lost: read before the next step, and look whether its timers are ours.
       entry.stale = true;
+      entry.doubt = revision;
       this.options.unsure(entry.call);
       throw this.failed(cause, "step not committed", { revision });
     }

@@ -79,6 +79,8 @@ export class Engine implements SipPort {
   private readonly journal: Journal;
   /** Deadlines that could not be dealt with, by call, from the first on. */
   private readonly missed = new Map<CallId, number>();
+  /** Calls of which a step was committed without anything that follows it, while something else is to be done in them first. */
+  private readonly unfinished = new Set<CallId>();
   private readonly now: () => number;
   private readonly advertisedFor: StepContext["advertised"];
   private leaving: HandOver | undefined;
@@ -108,6 +110,7 @@ export class Engine implements SipPort {
       log: options.log,
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       settled: (entry, record) => { this.settled(entry, record); }, // prettier-ignore
+      landed: (call) => { this.landed(call); }, // prettier-ignore
       returned: () => { this.restore(); }, // prettier-ignore
       unsure: (call) => { this.look(call, this.now()); }, // prettier-ignore
       followUp: (call, event) => { this.start({ call, read: "cached", decide: () => ({ event }) }); }, // prettier-ignore
@@ -374,8 +377,26 @@ export class Engine implements SipPort {
       );
   }
 
+  /** A step whose commit had no reply was done all the same: what was to follow is done now, as for a call that is adopted. */
+  private landed(call: CallId): void {
+    if (this.journal.holds(call)) {
+      this.unfinished.add(call);
+      return;
+    }
+    this.start({
+      call,
+      read: "cached",
+      decide: (draft) => {
+        if (draft.record.worker !== this.options.instance) return undefined;
+        resendAll(draft);
+        return { recover: true };
+      },
+    });
+  }
+
   /** All that was promised of a call is done: its deadlines count again. */
   private released(call: CallId): void {
+    if (this.unfinished.delete(call)) this.landed(call);
     const copy = this.cache.get(call)?.copy;
     if (this.closed || copy === "absent") return;
     if (copy === undefined || nextWake(copy.body.record, this.now()) !== undefined)

@@ -75,6 +75,18 @@ describe("when Redis is away", () => {
     await expect(redis.xlen(cdrKey(toTag.slice(0, -2)))).resolves.toBe(1);
   });
 
+  it("does what follows a step that Redis did although its reply did not come", async () => {
+    phone.send(edge.port, phone.invite());
+    const toTag = (await phone.next(200)).to.tag ?? "";
+    server.pause();
+    phone.send(edge.port, phone.request({ method: "ACK", seq: 1, branch: "a", toTag }));
+    const dropped = () => edge.edge.registry.getSingleMetricAsString("crossband_sip_dropped_total");
+    await expect.poll(dropped, { timeout: 5_000 }).toContain("not-committed");
+    expect(told).not.toContain("ack");
+    server.resume();
+    await expect.poll(() => told, { timeout: 10_000 }).toContain("recover");
+  });
+
   it("takes the CANCEL of a call that rings: answered 200, and the INVITE refused when Redis is back", async () => {
     phone.send(
       edge.port,
@@ -134,9 +146,9 @@ describe("when Redis is away", () => {
     const { call } = await refused(`X-Call: ${callee.port}\r\n`, true);
     await expect.poll(() => told, { timeout: 10_000 }).toContain("cancel");
     await expect.poll(() => stateOf(call), { timeout: 10_000 }).toBe("over");
-    // What reaches the callee after the step that ends the call: nothing, though timer A would have fired since.
-    await new Promise((later) => setTimeout(later, 700));
-    expect(callee.inbox).toEqual([]);
+    // Nothing has left, and nothing is there that a timer would send.
+    const { record } = decodeBody((await loadCall(redis, call))?.body ?? "");
+    expect([record.legs[1]?.clients, callee.inbox]).toEqual([[], []]);
     callee.close();
   });
 
