@@ -7,10 +7,10 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { callKey } from "#state/call/call.keys.ts";
 import { listInstances } from "#state/instance/instance.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
-import type { CallDetail } from "#signaling/calls/call/effect.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 import { freeSipPort } from "#test/setup/free-ports.ts";
+import { detailsLeft } from "./testing/details-left.ts";
 import { startScriptedMedia, type ScriptedMedia } from "./testing/scripted-media.ts";
 import { TEST_PROVISION } from "./testing/start-calls.ts";
 import { startSignalingProcess, type SignalingProcess } from "./testing/start-processes.ts";
@@ -56,10 +56,7 @@ async function registered(user: "alice" | "bob" | "carol"): Promise<Phone> {
   return phone;
 }
 
-async function details(): Promise<CallDetail[]> {
-  const rows = await Promise.all((await redis.keys("*:cdr")).map((key) => redis.xrange(key, "-", "+")));
-  return rows.flat().map(([, fields]) => JSON.parse(fields[1] ?? "{}") as CallDetail);
-}
+const details = () => detailsLeft(redis);
 
 /** Who works on the calls that somebody must look at; one that merely stands needs nobody. */
 async function workers(): Promise<string[]> {

@@ -10,6 +10,7 @@ import { startEdge } from "#signaling/edge/index.ts";
 import { startSignaling } from "#signaling/index.ts";
 import { createPhone, type Phone } from "#test/peers/sip-phone/phone.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
+import { detailsLeft } from "./details-left.ts";
 import { startScriptedMedia, type ScriptedMedia } from "./scripted-media.ts";
 
 /** Two agencies, a handful of people, a group that names its members and one that does not. */
@@ -88,9 +89,7 @@ export async function startTestCalls(
     async details(count) {
       const deadline = Date.now() + 5_000;
       for (;;) {
-        const keys = await redis.keys("*:cdr");
-        const rows = await Promise.all(keys.map((key) => redis.xrange(key, "-", "+")));
-        const found = rows.flat().map(([, fields]) => JSON.parse(fields[1] ?? "{}") as CallDetail);
+        const found = await detailsLeft(redis);
         if (found.length >= count) return found;
         if (Date.now() > deadline) throw new Error(`${found.length} call detail records, expected ${count}`);
         await new Promise((resolve) => setTimeout(resolve, 20));

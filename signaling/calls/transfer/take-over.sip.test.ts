@@ -1,16 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { CallDetail } from "#signaling/calls/call/effect.ts";
 import type { Call } from "#test/peers/sip-phone/call.ts";
 import type { Phone } from "#test/peers/sip-phone/phone.ts";
+import { detailsLeft } from "#signaling/calls/testing/details-left.ts";
 import { useProcessPair } from "#signaling/calls/testing/process-pair.ts";
 
 const pair = useProcessPair();
-async function detailsLeft(): Promise<CallDetail[]> {
-  const rows = await Promise.all(
-    (await pair.redis.keys("*:cdr")).map((key) => pair.redis.xrange(key, "-", "+")),
-  );
-  return rows.flat().map(([, fields]) => JSON.parse(fields[1] ?? "{}") as CallDetail);
-}
 const rooms = () => [...pair.media.legs.values()].map(({ member }) => member.id).sort();
 
 /** Alice has referred bob to carol, whose phone rings. */
@@ -51,7 +45,7 @@ describe("a transfer when a signaling process is killed with -9", () => {
       await expect.poll(rooms, { timeout: 10_000 }).toEqual(["bob", "carol"]);
       await bobs.hangup();
       await carols.ended;
-      await expect.poll(async () => (await detailsLeft()).map(({ from, to }) => `${from} ${to}`).sort()).toEqual(["alice bob", "bob carol"]); // prettier-ignore
+      await expect.poll(async () => (await detailsLeft(pair.redis)).map(({ from, to }) => `${from} ${to}`).sort()).toEqual(["alice bob", "bob carol"]); // prettier-ignore
       await expect.poll(rooms, { timeout: 10_000 }).toEqual([]);
     },
   );
