@@ -1,4 +1,4 @@
-import { freePort } from "#test/peers/free-port.ts";
+import { freePort } from "#test/setup/free-ports.ts";
 import { runSipp, type SippOutcome } from "#test/peers/sipp/run-sipp.ts";
 import { startRedis } from "#test/setup/start-redis.ts";
 import { findLeftovers, readDetails } from "./audit.ts";
@@ -36,12 +36,12 @@ export async function runSippStory(
     const [caller, callee] = [accountOf(callerOf(0)), accountOf(calleeOf(0))];
     const calls = Math.ceil(rate * seconds);
     const deadlineMs = seconds * 1_000 + LONGEST_MS;
-    const phone = { ...callee, server, host: HOST, port: await freePort(HOST) };
+    const phone = { ...callee, server, host: HOST, port: await freePort() };
     const registered = await runSipp({ ...phone, scenario: "register-with-digest" });
     if (!registered.passed) throw new Error(`SIPp is not registered\n${registered.report}`);
     const answering = runSipp({ ...phone, scenario: "chaos/phone-answers", calls, rate, deadlineMs });
     const calling = runSipp({
-      ...caller, server, host: HOST, port: await freePort(HOST), service: calleeOf(0), scenario: "chaos/calls-phone", calls, rate, deadlineMs,
+      ...caller, server, host: HOST, port: await freePort(), service: calleeOf(0), scenario: "chaos/calls-phone", calls, rate, deadlineMs,
     }); // prettier-ignore
     const both = Promise.all([calling, answering]);
     await killOnAndOn(cluster, both);
@@ -60,7 +60,7 @@ export async function runSippStory(
     const leftovers = await findLeftovers(cluster.redis, { users: [] }, SETTLE_MS);
     return {
       outage: "sipp", title: TITLE, calls, completed: Math.min(ofCaller.successful, ofCallee.successful),
-      refused: 0, refusedForMs: 0, rolledBack: 0, lost, ...counts, longestStallMs: 0, leftovers,
+      refused: 0, refusedForMs: 0, refusedRecordedWrong: 0, rolledBack: 0, lost, ...counts, longestStallMs: 0, leftovers,
       passed: lost.length === 0 && leftovers.length === 0 && distinct === calls && Object.values(counts).every((n) => n === 0),
     }; // prettier-ignore
   } finally {
@@ -70,11 +70,12 @@ export async function runSippStory(
 
 /** Kills one instance after another, at random moments, until the calls are over; two always live. */
 async function killOnAndOn(cluster: Cluster, over: Promise<unknown>): Promise<void> {
-  let isOver = false;
-  const end = over.finally(() => (isOver = true)).catch(() => undefined);
+  let ended = false;
+  const isOver = (): boolean => ended;
+  const end = over.finally(() => (ended = true)).catch(() => undefined);
   for (;;) {
     await Promise.race([end, delay(DEATH_MIN_MS + Math.random() * (DEATH_MAX_MS - DEATH_MIN_MS))]);
-    if (isOver) return;
+    if (isOver()) return;
     const { up } = cluster;
     const victim = up[Math.floor(Math.random() * up.length)];
     if (victim && up.length > 2) cluster.kill(victim);

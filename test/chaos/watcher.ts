@@ -71,7 +71,9 @@ export class Watcher {
 }
 
 async function happens(what: () => boolean): Promise<boolean> {
-  for (const deadline = Date.now() + SETTLE_MS; Date.now() < deadline; await delay(100))
+  for (const deadline = Date.now() + SETTLE_MS; Date.now() < deadline;) {
     if (what()) return true;
+    await delay(100);
+  }
   return what();
 }

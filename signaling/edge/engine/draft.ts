@@ -126,4 +126,9 @@ export class Draft {
   send(message: Outgoing): void {
     this.outgoing.push(message);
   }
+
+  /** Sends ahead of what the step has sent so far: a callee that answers at once must not be passed on before our 100. */
+  sendFirst(message: Outgoing): void {
+    this.outgoing.unshift(message);
+  }
 }

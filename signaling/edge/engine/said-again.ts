@@ -70,7 +70,8 @@ export function retransmitted(draft: Draft, txn: ServerTxn): void {
 export function sendTrying(draft: Draft, txn: InviteServerTxn, message?: SipMessage): void {
   const request = message ?? storedRequest(txn);
   const text = request && writeResponse(draft, "", txn.flow, request, { status: 100 });
-  if (text !== undefined) draft.send({ flow: txn.flow, text, method: "INVITE", status: 100, of: txn.id });
+  if (text !== undefined)
+    draft.sendFirst({ flow: txn.flow, text, method: "INVITE", status: 100, of: txn.id });
 }
 
 /** The peer of this leg lost the connection that its request came by, and speaks over another one. */
