@@ -11,6 +11,7 @@ import {
   type SipPort,
   type Step,
 } from "#signaling/sip-port/sip-port.ts";
+import { Aftermath } from "./aftermath.ts";
 import { CallCache, type CachedCall } from "./call-cache.ts";
 import { CallRunner, type CallStore, type Job } from "./call-runner.ts";
 import type { Draft, Follow, Outgoing, StepContext } from "./draft.ts";
@@ -23,10 +24,10 @@ import type { CallRecord } from "./record.ts";
 import { Reception } from "./reception.ts";
 import { ServerFlows } from "./server-flows.ts";
 import { isPending, nextWake, transactionsOf } from "./schedule.ts";
-import { resendAll, wake, type Woken } from "./wake.ts";
+import { markOf, resendAll, wake } from "./wake.ts";
 import type { EngineStep } from "./step.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
-import { NO_WITNESS, type Mark, type Witness } from "./witness.ts";
+import { NO_WITNESS, type Witness } from "./witness.ts";
 import { adoptedBy } from "./workers.ts";
 
 export interface EngineOptions {
@@ -55,8 +56,6 @@ export interface EngineOptions {
 const SWEEP_MS = 5_000;
 /** Wheel name of that; call ids are longer. */
 const SWEEP = "sweep";
-/** Records that are compared at once when Redis is back. */
-const PARALLEL = 64;
 /** When a deadline could not be dealt with, it is tried again after so long, in ms. */
 const RETRY_MS = 1_000;
 /** How long `close` waits for steps under way, in ms. */
@@ -77,14 +76,12 @@ export class Engine implements SipPort {
   private readonly servers: ServerFlows;
   private readonly lost: LostFlows;
   private readonly journal: Journal;
+  private readonly aftermath: Aftermath;
   /** Deadlines that could not be dealt with, by call, from the first on. */
   private readonly missed = new Map<CallId, number>();
-  /** Calls of which a step was committed without anything that follows it, while something else is to be done in them first. */
-  private readonly unfinished = new Set<CallId>();
   private readonly now: () => number;
   private readonly advertisedFor: StepContext["advertised"];
   private leaving: HandOver | undefined;
-  private restoring: Promise<void> | undefined;
   private closed = false;
   /** With Redis away every message fails: one line a second says so as well as a thousand. */
   private readonly warnNotDone = calm((keptBack, error: unknown, call: CallId) => {
@@ -110,8 +107,8 @@ export class Engine implements SipPort {
       log: options.log,
       send: (call, message) => { this.send(call, message); }, // prettier-ignore
       settled: (entry, record) => { this.settled(entry, record); }, // prettier-ignore
-      landed: (call) => { this.landed(call); }, // prettier-ignore
-      returned: () => { this.restore(); }, // prettier-ignore
+      landed: (call) => { this.aftermath.landed(call); }, // prettier-ignore
+      returned: () => { if (!this.closed) this.aftermath.restore(); }, // prettier-ignore
       unsure: (call) => { this.look(call, this.now()); }, // prettier-ignore
       followUp: (call, event) => { this.start({ call, read: "cached", decide: () => ({ event }) }); }, // prettier-ignore
       followed: (follows) => { this.noteAll(follows); }, // prettier-ignore
@@ -125,7 +122,16 @@ export class Engine implements SipPort {
         options.log.error({ error }, "not done though promised");
         this.metrics.dropped("not-committed");
       },
-      settled: (call) => { this.released(call); }, // prettier-ignore
+      settled: (call) => { this.aftermath.released(call); }, // prettier-ignore
+    });
+    this.aftermath = new Aftermath({
+      instance: options.instance,
+      cache: this.cache,
+      runner: this.runner,
+      journal: this.journal,
+      start: (job) => { this.start(job); }, // prettier-ignore
+      look: (call) => { this.look(call, this.now()); }, // prettier-ignore
+      now: this.now,
     });
     this.reception = new Reception({
       secret: options.secret,
@@ -358,51 +364,6 @@ export class Engine implements SipPort {
     if (armed === undefined || armed > nowMs) this.wheel.arm(entry.call, at);
   }
 
-  /** Looks for calls of which Redis has lost the latest steps, and writes again what is known of them here. */
-  private restore(): void {
-    if (this.closed) return;
-    this.restoring ??= this.restoreAll().finally(() => {
-      this.restoring = undefined;
-    });
-  }
-
-  private async restoreAll(): Promise<void> {
-    const calls = [...this.cache.names()].filter((call) => typeof this.cache.get(call)?.copy === "object");
-    for (let first = 0; first < calls.length; first += PARALLEL)
-      await Promise.all(
-        calls.slice(first, first + PARALLEL).map((call) =>
-          // Away again: it is compared when Redis is back the next time.
-          this.runner.run({ call, read: "reload", decide: () => undefined }).catch(() => undefined),
-        ),
-      );
-  }
-
-  /** A step whose commit had no reply was done all the same: what was to follow is done now, as for a call that is adopted. */
-  private landed(call: CallId): void {
-    if (this.journal.holds(call)) {
-      this.unfinished.add(call);
-      return;
-    }
-    this.start({
-      call,
-      read: "cached",
-      decide: (draft) => {
-        if (draft.record.worker !== this.options.instance) return undefined;
-        resendAll(draft);
-        return { recover: true };
-      },
-    });
-  }
-
-  /** All that was promised of a call is done: its deadlines count again. */
-  private released(call: CallId): void {
-    if (this.unfinished.delete(call)) this.landed(call);
-    const copy = this.cache.get(call)?.copy;
-    if (this.closed || copy === "absent") return;
-    if (copy === undefined || nextWake(copy.body.record, this.now()) !== undefined)
-      this.look(call, this.now());
-  }
-
   /** Redis is away: what is due stays due, and what was perhaps committed is looked at. */
   private look(call: CallId, atMs: number): void {
     this.missed.set(call, atMs);
@@ -417,7 +378,7 @@ export class Engine implements SipPort {
     }
     // While Redis is away nobody knows what it will have lost.
     const { status = "ready" } = this.options.redis;
-    if (status === "ready" && !this.runner.away && !this.restoring) this.cache.sweep(this.now());
+    if (status === "ready" && !this.runner.away && !this.aftermath.busy) this.cache.sweep(this.now());
     if (this.cache.size > 0) this.wheel.arm(SWEEP, this.now() + SWEEP_MS);
   }
 
@@ -444,12 +405,6 @@ export class Engine implements SipPort {
   }
 }
 
-/** What a deadline came to, for whoever looks on. */
-function markOf(woken: NonNullable<Woken>): [Mark, string] {
-  if ("timer" in woken) return ["timer", woken.timer];
-  const { event } = woken;
-  return ["timeout", event.type === "response" ? event.method : event.type];
-}
 /** True when a message could not be handed over because the process that has its connection is dead. */
 const isOwnerGone = (error: unknown): boolean =>
   error instanceof CrossbandError && error.context["owner"] === "gone";

@@ -13,6 +13,7 @@ import { answer, statusOf } from "./respond.ts";
 import { isReliable, isUnheard, scheduleOf, transactionsOf } from "./schedule.ts";
 import { resend, sendInDialog } from "./send-request.ts";
 import { sessionDue } from "./session.ts";
+import type { Mark } from "./witness.ts";
 import { refreshed, sessionTimeout } from "./session-refresh.ts";
 import { tryNext } from "./failover.ts";
 
@@ -46,6 +47,13 @@ export function wake(draft: Draft, sinceMs: number): Woken {
       return event && { event };
     }
   return undefined;
+}
+
+/** What a deadline came to, for whoever looks on. */
+export function markOf(woken: NonNullable<Woken>): [Mark, string] {
+  if ("timer" in woken) return ["timer", woken.timer];
+  const { event } = woken;
+  return ["timeout", event.type === "response" ? event.method : event.type];
 }
 
 /** After a take-over: sends again whatever may not have left before its sender died. Every peer absorbs what it knows. */
