@@ -1,31 +1,13 @@
 import { Gauge, type Registry } from "prom-client";
-import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
-import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { openEdge } from "./open-edge.ts";
-import { deliverToClient, wireDelivery } from "./wire/wire-delivery.ts";
-import { createWireServer, type WireServer } from "./wire/wire-server.ts";
+import { framesFor, openWire } from "./wire/open-wire.ts";
+import type { WireServer } from "./wire/wire-server.ts";
 
 /** Starts the edge alone: a SIP server for drachtio applications, which are its call control. */
 export async function startEdge(context: RoleContext): Promise<RoleHandle> {
-  const { config, instance, log, redis } = context;
-  const edge = openEdge({
-    context,
-    onRpc(request) {
-      const delivered = deliverToClient(wire, request);
-      if (delivered) return Promise.resolve(delivered);
-      return Promise.reject(
-        new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }),
-      );
-    },
-  });
-  const wire = createWireServer({
-    config,
-    port: edge.port,
-    instance,
-    log,
-    peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
-  });
+  const edge = openEdge({ context, onRpc: framesFor(() => wire) });
+  const wire: WireServer = openWire(context, edge.port, edge.rpc);
   countWire(edge.registry, wire);
   const drachtio = await wire.listen();
   const listeners = await edge.listen();
