@@ -1,27 +1,18 @@
-import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
-import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { createCalls } from "./calls/attach-calls.ts";
 import { METHODS } from "./calls/capabilities.ts";
 import { rehearsedControl } from "./calls/rehearsed-control.ts";
 import { sharePort } from "./calls/share-port.ts";
 import { openEdge, rehearse, REHEARSED_CALLEE } from "./edge/index.ts";
-import { deliverToClient, wireDelivery } from "./edge/wire/wire-delivery.ts";
-import { createWireServer } from "./edge/wire/wire-server.ts";
+import { framesFor, openWire } from "./edge/wire/open-wire.ts";
+import type { WireServer } from "./edge/wire/wire-server.ts";
 
 /** A SIP server, call control, and a port for drachtio applications, in one process. */
 export async function startWithEdge(context: RoleContext): Promise<RoleHandle> {
-  const { config, instance, log, redis } = context;
   const edge = openEdge({
     context,
     allow: METHODS.join(", "),
-    onRpc(request) {
-      const delivered = deliverToClient(wire, request);
-      if (delivered) return Promise.resolve(delivered);
-      return Promise.reject(
-        new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }),
-      );
-    },
+    onRpc: framesFor(() => wire),
   });
   const calls = createCalls({
     context,
@@ -31,16 +22,10 @@ export async function startWithEdge(context: RoleContext): Promise<RoleHandle> {
     conduct: edge.sockets.guard,
   });
   const shared = sharePort(edge.port);
-  const wire = createWireServer({
-    config,
-    port: shared.forApplications,
-    instance,
-    log,
-    peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
-  });
+  const wire: WireServer = openWire(context, shared.forApplications, edge.rpc);
   edge.port.handle(shared.handler(calls.handler, () => wire.clients));
   // Who listens is given calls at once: the kernel shares them out among the processes of a port.
-  await rehearse((port) => rehearsedControl(port, REHEARSED_CALLEE), log);
+  await rehearse((port) => rehearsedControl(port, REHEARSED_CALLEE), context.log);
   const drachtio = await wire.listen();
   const listeners = await edge.listen();
   calls.watch();

@@ -1,37 +1,19 @@
 import { Gauge, type Registry } from "prom-client";
-import { knownInstances } from "#state/instance/instance.ts";
 import type { RoleContext, RoleHandle } from "#state/instance/role.ts";
-import { CrossbandError, ErrorCode } from "#common/errors.ts";
 import { openEdge } from "./open-edge.ts";
 import { bridge } from "./rehearsal/bridge.ts";
 import { CALLEE } from "./rehearsal/rehearsed-call.ts";
 import { rehearse } from "./rehearsal/rehearse.ts";
-import { deliverToClient, wireDelivery } from "./wire/wire-delivery.ts";
-import { createWireServer, type WireServer } from "./wire/wire-server.ts";
+import { framesFor, openWire } from "./wire/open-wire.ts";
+import type { WireServer } from "./wire/wire-server.ts";
 
 /** Starts the edge alone: a SIP server for drachtio applications, which are its call control. */
 export async function startEdge(context: RoleContext): Promise<RoleHandle> {
-  const { config, instance, log, redis } = context;
-  const edge = openEdge({
-    context,
-    onRpc(request) {
-      const delivered = deliverToClient(wire, request);
-      if (delivered) return Promise.resolve(delivered);
-      return Promise.reject(
-        new CrossbandError(ErrorCode.RpcRefused, "no such resource", { path: request.path }),
-      );
-    },
-  });
-  const wire = createWireServer({
-    config,
-    port: edge.port,
-    instance,
-    log,
-    peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
-  });
+  const edge = openEdge({ context, onRpc: framesFor(() => wire) });
+  const wire: WireServer = openWire(context, edge.port, edge.rpc);
   countWire(edge.registry, wire);
   // Who listens is given calls at once.
-  await rehearse(() => bridge(CALLEE), log);
+  await rehearse(() => bridge(CALLEE), context.log);
   const drachtio = await wire.listen();
   const listeners = await edge.listen();
   let closing: Promise<void> | undefined;

@@ -1,17 +1,10 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { SipCommand, SipEvent, SipHandler } from "#signaling/sip-port/sip-port.ts";
+import { useEdgePair } from "#signaling/edge/testing/use-edge-pair.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { buildResponse } from "#signaling/edge/message/build.ts";
-import { startTestEdge, type TestEdge } from "#signaling/edge/testing/test-edge.ts";
-import { openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
-import { legIdOf, newCallId } from "./ids.ts";
+import { SDP } from "#signaling/edge/testing/udp-phone.ts";
 
-let server: RedisServer;
-let one: TestEdge;
-let two: TestEdge;
-let phone: UdpPhone;
-let leg = "";
 const told: { by: string; event: SipEvent }[] = [];
 
 /** Answers what comes in a dialog, ACKs each 2xx, and keeps what it was told once the step is done. */
@@ -27,33 +20,16 @@ const handlerOf = (by: string): SipHandler => ({
   recover: () => Promise.resolve(),
 });
 
-beforeAll(async () => {
-  server = await startRedis();
-  const start = (instance: string) =>
-    startTestEdge({ redisUrl: server.url, instance, handler: handlerOf(instance) });
-  [one, two] = await Promise.all([start("one"), start("two")]);
-});
-afterAll(async () => {
-  await Promise.all([one.close(), two.close()]);
-  await server.stop();
-});
-beforeEach(async () => {
+const pair = useEdgePair(handlerOf);
+const { one, two, phone, command } = pair;
+
+beforeEach(() => {
   told.length = 0;
-  leg = legIdOf(newCallId(), 1);
-  phone = await openUdpPhone();
-});
-afterEach(() => {
-  phone.close();
 });
 
-const command = (edge: TestEdge, ...commands: SipCommand[]) =>
-  edge.edge.port.begin(leg.slice(0, -2), (step) => {
-    for (const each of commands) step.command(each);
-    return Promise.resolve();
-  });
 const inviteCommand = (uri = `sip:bob@127.0.0.1:${phone.port}`): SipCommand => ({
   type: "request",
-  leg,
+  leg: pair.leg,
   method: "INVITE",
   uri,
   from: '"Alice" <sip:alice@crossband.local>',
@@ -88,8 +64,8 @@ async function call(answerAt = one) {
 describe("a call that we make (RFC 3261 §13.2)", () => {
   it("carries our tag, our branch and the cluster's address", async () => {
     const { invite, ack } = await call();
-    expect(invite.from.tag).toBe(leg);
-    expect(invite.topVia).toMatchObject({ host: "127.0.0.1", port: 5999, branch: `z9hG4bK${leg}-1` });
+    expect(invite.from.tag).toBe(pair.leg);
+    expect(invite.topVia).toMatchObject({ host: "127.0.0.1", port: 5999, branch: `z9hG4bK${pair.leg}-1` });
     expect(invite.body).toBe(SDP);
     expect(ack.cseq).toEqual({ seq: 1, method: "ACK" });
     expect(ack.to.tag).toBe("bob");
@@ -176,7 +152,7 @@ describe("CANCEL (RFC 3261 §9.1)", () => {
   it("waits for a provisional response", async () => {
     await command(one, inviteCommand());
     const invite = await phone.next("INVITE");
-    await command(one, { type: "cancel", leg });
+    await command(one, { type: "cancel", leg: pair.leg });
     await expect(phone.next("CANCEL", 300)).rejects.toThrow();
     phone.send(two.port, answerOf(invite, 180));
     const cancel = await phone.next("CANCEL");
@@ -192,19 +168,19 @@ describe("CANCEL (RFC 3261 §9.1)", () => {
     await command(one, inviteCommand());
     phone.send(one.port, answerOf(await phone.next("INVITE"), 180));
     await expect.poll(() => statuses()).toEqual([180]);
-    await command(two, { type: "cancel", leg });
-    expect((await phone.next("CANCEL")).callId).toBe(leg);
+    await command(two, { type: "cancel", leg: pair.leg });
+    expect((await phone.next("CANCEL")).callId).toBe(pair.leg);
   });
 });
 
 describe("requests within a dialog that we began (RFC 3261 §12.2)", () => {
   it("count up from either instance and follow the peer's Contact", async () => {
     await call();
-    await command(two, { type: "in-dialog", leg, method: "INFO" });
+    await command(two, { type: "in-dialog", leg: pair.leg, method: "INFO" });
     const info = await phone.next("INFO");
     expect(info.cseq.seq).toBe(2);
     phone.send(one.port, answerOf(info, 200));
-    await command(one, { type: "in-dialog", leg, method: "BYE" });
+    await command(one, { type: "in-dialog", leg: pair.leg, method: "BYE" });
     const bye = await phone.next("BYE");
     expect(bye.cseq.seq).toBe(3);
     phone.send(two.port, answerOf(bye, 200));
@@ -219,7 +195,7 @@ describe("requests within a dialog that we began (RFC 3261 §12.2)", () => {
         method: "BYE",
         seq: 1,
         branch: "pb",
-        toTag: leg,
+        toTag: pair.leg,
         fromTag: "bob",
         callId: invite.callId,
       }),
@@ -232,7 +208,7 @@ describe("requests within a dialog that we began (RFC 3261 §12.2)", () => {
     const { invite } = await call();
     await command(one, {
       type: "in-dialog",
-      leg,
+      leg: pair.leg,
       method: "INVITE",
       body: SDP,
       contentType: "application/sdp",
@@ -242,7 +218,7 @@ describe("requests within a dialog that we began (RFC 3261 §12.2)", () => {
       method: "INVITE",
       seq: 1,
       branch: "pg",
-      toTag: leg,
+      toTag: pair.leg,
       fromTag: "bob",
       callId: invite.callId,
     });

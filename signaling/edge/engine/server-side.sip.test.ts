@@ -1,41 +1,25 @@
 import { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { cdrKey } from "#state/call/call.keys.ts";
 import type { SipEvent } from "#signaling/sip-port/sip-port.ts";
 import { answeringHandler } from "#signaling/edge/testing/answering-handler.ts";
-import { startTestEdge, type TestEdge } from "#signaling/edge/testing/test-edge.ts";
-import { openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { type TestEdge } from "#signaling/edge/testing/test-edge.ts";
+import { useEdgePair } from "#signaling/edge/testing/use-edge-pair.ts";
+import { SDP } from "#signaling/edge/testing/udp-phone.ts";
 
-let server: RedisServer;
-let redis: Redis;
-let one: TestEdge;
-let two: TestEdge;
-let phone: UdpPhone;
 const told: { by: string; type: SipEvent["type"] | "recover" }[] = [];
+const pair = useEdgePair((by) => answeringHandler(({ type }) => told.push({ by, type })));
+const { one, two, phone } = pair;
+let redis: Redis;
 
-beforeAll(async () => {
-  server = await startRedis();
-  redis = new Redis(server.url);
-  const start = (instance: string) =>
-    startTestEdge({
-      redisUrl: server.url,
-      instance,
-      handler: answeringHandler(({ type }) => told.push({ by: instance, type })),
-    });
-  [one, two] = await Promise.all([start("one"), start("two")]);
+beforeAll(() => {
+  redis = new Redis(pair.redis.url);
 });
-afterAll(async () => {
-  await Promise.all([one.close(), two.close()]);
+afterAll(() => {
   redis.disconnect();
-  await server.stop();
 });
-beforeEach(async () => {
+beforeEach(() => {
   told.length = 0;
-  phone = await openUdpPhone();
-});
-afterEach(() => {
-  phone.close();
 });
 
 /** A call answered by `edge`, with its ACK sent to `ackBy`. */

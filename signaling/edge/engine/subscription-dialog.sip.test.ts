@@ -1,17 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { SipCommand, SipEvent, SipHandler } from "#signaling/sip-port/sip-port.ts";
+import { useEdgePair } from "#signaling/edge/testing/use-edge-pair.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
 import { buildResponse } from "#signaling/edge/message/build.ts";
-import { startTestEdge, type TestEdge } from "#signaling/edge/testing/test-edge.ts";
-import { openUdpPhone, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
-import { legIdOf, newCallId } from "./ids.ts";
 
-let server: RedisServer;
-let one: TestEdge;
-let two: TestEdge;
-let phone: UdpPhone;
-let leg = "";
 const told: { by: string; event: SipEvent }[] = [];
 
 /** Says 200 to everything, and keeps what it was told once the step is done. */
@@ -26,37 +18,20 @@ const handlerOf = (by: string): SipHandler => ({
   recover: () => Promise.resolve(),
 });
 
-beforeAll(async () => {
-  server = await startRedis();
-  const start = (instance: string) =>
-    startTestEdge({ redisUrl: server.url, instance, handler: handlerOf(instance) });
-  [one, two] = await Promise.all([start("one"), start("two")]);
-});
-afterAll(async () => {
-  await Promise.all([one.close(), two.close()]);
-  await server.stop();
-});
-beforeEach(async () => {
+const pair = useEdgePair(handlerOf);
+const { one, two, phone, command } = pair;
+
+beforeEach(() => {
   told.length = 0;
-  leg = legIdOf(newCallId(), 1);
-  phone = await openUdpPhone();
-});
-afterEach(() => {
-  phone.close();
 });
 
-const command = (edge: TestEdge, ...commands: SipCommand[]) =>
-  edge.edge.port.begin(leg.slice(0, leg.lastIndexOf(".")), (step) => {
-    for (const each of commands) step.command(each);
-    return Promise.resolve();
-  });
 const methods = () => told.flatMap(({ event }) => (event.type === "request" ? [event.message.method] : []));
 const statuses = () => told.flatMap(({ event }) => (event.type === "response" ? [event.status] : []));
 
 /** Our SUBSCRIBE as the phone gets it. */
 async function subscribe(): Promise<SipMessage> {
   const request: SipCommand = {
-    type: "request", leg, method: "SUBSCRIBE", uri: `sip:bob@127.0.0.1:${phone.port}`,
+    type: "request", leg: pair.leg, method: "SUBSCRIBE", uri: `sip:bob@127.0.0.1:${phone.port}`,
     from: "<sip:alice@crossband.local>", to: "<sip:bob@crossband.local>", headers: [["Event", "presence"], ["Expires", "60"]],
   }; // prettier-ignore
   await command(one, request);
@@ -66,12 +41,12 @@ const answerOf = (request: SipMessage, status: number, tag = "bob") =>
   buildResponse(request, { status, toTag: tag, headers: [["Contact", `<sip:bob@127.0.0.1:${phone.port}>`]] });
 const notify = (subscription: SipMessage, seq: number, state = "active;expires=60", fromTag = "bob") =>
   phone.request({
-    method: "NOTIFY", seq, branch: `${phone.name}n${seq}${fromTag}`, toTag: leg, fromTag, callId: subscription.callId,
+    method: "NOTIFY", seq, branch: `${phone.name}n${seq}${fromTag}`, toTag: pair.leg, fromTag, callId: subscription.callId,
     headers: `Event: presence\r\nSubscription-State: ${state}\r\n`,
   }); // prettier-ignore
 const inDialog = (method: string, headers: [string, string][] = []): SipCommand => ({
   type: "in-dialog",
-  leg,
+  leg: pair.leg,
   method,
   headers,
 });
@@ -119,17 +94,17 @@ describe("a subscription of ours (RFC 6665 §4.4.1)", () => {
 });
 
 describe("a subscription of a peer (RFC 6665 §4.2)", () => {
-  /** The peer's SUBSCRIBE, answered; from here on `leg` is its leg. */
+  /** The peer's SUBSCRIBE, answered; from here on `pair.leg` is its leg. */
   async function accept(): Promise<void> {
     const branch = `${phone.name}s1`;
     phone.send(
       one.port,
       phone.request({ method: "SUBSCRIBE", seq: 1, branch, headers: "Event: presence\r\n" }),
     );
-    leg = (await phone.next(200)).to.tag ?? "";
+    pair.leg = (await phone.next(200)).to.tag ?? "";
   }
   const refresh = (seq: number) =>
-    phone.request({ method: "SUBSCRIBE", seq, branch: `${phone.name}s${seq}`, toTag: leg, headers: "Event: presence\r\n" }); // prettier-ignore
+    phone.request({ method: "SUBSCRIBE", seq, branch: `${phone.name}s${seq}`, toTag: pair.leg, headers: "Event: presence\r\n" }); // prettier-ignore
   const sendNotify = (state: string) => command(one, inDialog("NOTIFY", [["Subscription-State", state]]));
 
   it("is told by any instance, each time with the next CSeq", async () => {

@@ -1,37 +1,18 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-  openApps,
-  startWireEdge,
-  type Message,
-  type ProxyResult,
-  type WireEdge,
-} from "#signaling/edge/testing/drachtio-app.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Message, type ProxyResult } from "#signaling/edge/testing/drachtio-app.ts";
 import { answerOf, openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
+import { useWireEdge } from "#signaling/edge/testing/use-wire-edge.ts";
 import type { SipMessage } from "#signaling/edge/message/message.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 
-let server: RedisServer;
-let edge: WireEdge;
-let caller: UdpPhone;
+const { edge, phone: caller, apps } = useWireEdge();
 let bob: UdpPhone;
 let carol: UdpPhone;
-const apps = openApps();
 
-beforeAll(async () => {
-  server = await startRedis();
-  edge = await startWireEdge(server.url, "one");
-});
-afterAll(async () => {
-  await edge.close();
-  await server.stop();
-});
 beforeEach(async () => {
-  [caller, bob, carol] = await Promise.all([openUdpPhone(), openUdpPhone(), openUdpPhone()]);
+  [bob, carol] = await Promise.all([openUdpPhone(), openUdpPhone()]);
 });
-afterEach(async () => {
-  for (const phone of [caller, bob, carol]) phone.close();
-  apps.detachAll();
-  await expect.poll(() => edge.wire.clients).toBe(0);
+afterEach(() => {
+  for (const phone of [bob, carol]) phone.close();
 });
 
 const uriOf = (phone: UdpPhone): string => `sip:bob@127.0.0.1:${phone.port}`;

@@ -1,17 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { configSchema } from "#common/config.ts";
 import { silent } from "#common/log.ts";
-import {
-  announceInstance,
-  INSTANCE_RENEW_MS,
-  knownInstances,
-  withdrawInstance,
-} from "#state/instance/instance.ts";
+import { announceInstance, INSTANCE_RENEW_MS, withdrawInstance } from "#state/instance/instance.ts";
 import { connect } from "#state/redis/connection.ts";
 import { openEdge, type Edge } from "#signaling/edge/open-edge.ts";
-import { deliverToClient, wireDelivery } from "#signaling/edge/wire/wire-delivery.ts";
+import { framesFor, openWire } from "#signaling/edge/wire/open-wire.ts";
+import type { WireServer } from "#signaling/edge/wire/wire-server.ts";
 import { closeSrf, Srf } from "./drachtio-srf.ts";
-import { createWireServer, type WireServer } from "#signaling/edge/wire/wire-server.ts";
 
 export type { Dialog, Message, ProxyResult } from "./drachtio-srf.ts";
 
@@ -47,17 +42,8 @@ export async function startWireEdge(
     secret: "test secret",
     openBlocking: () => connect(redisUrl, { log: silent, blocking: true }),
   };
-  const edge: Edge = openEdge({
-    context,
-    onRpc: (request) => Promise.resolve(deliverToClient(wire, request)),
-  });
-  const wire: WireServer = createWireServer({
-    config,
-    port: edge.port,
-    instance,
-    log: silent,
-    peers: wireDelivery(edge.rpc, instance, () => knownInstances(redis)),
-  });
+  const edge: Edge = openEdge({ context, onRpc: framesFor(() => wire) });
+  const wire: WireServer = openWire(context, edge.port, edge.rpc);
   const card = { role: "edge", instance, pid: process.pid, listeners: {}, load: 0, draining: false } as const;
   await announceInstance(redis, card);
   const renewal = setInterval(

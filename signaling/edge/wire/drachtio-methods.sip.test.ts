@@ -1,40 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-  openApps,
-  startWireEdge,
-  type Dialog,
-  type Message,
-  type WireEdge,
-} from "#signaling/edge/testing/drachtio-app.ts";
-import { answerOf, openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { describe, expect, it } from "vitest";
+import { type Dialog, type Message } from "#signaling/edge/testing/drachtio-app.ts";
+import { SDP, openUdpPhone, answerOf } from "#signaling/edge/testing/udp-phone.ts";
+import { useWireEdge } from "#signaling/edge/testing/use-wire-edge.ts";
 
-let redisServer: RedisServer;
-let one: WireEdge;
-let phone: UdpPhone;
-const apps = openApps();
-
-const request = (method: string, toTag: string, seq: number, body = "") =>
-  phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag, body });
-const answer = (got: Awaited<ReturnType<UdpPhone["next"]>>, status = 200, more: object = {}): string =>
-  answerOf(phone, got, status, more);
-
-beforeAll(async () => {
-  redisServer = await startRedis();
-  one = await startWireEdge(redisServer.url, "one");
-});
-afterAll(async () => {
-  await one.close();
-  await redisServer.stop();
-});
-beforeEach(async () => {
-  phone = await openUdpPhone();
-});
-afterEach(async () => {
-  phone.close();
-  apps.detachAll();
-  await expect.poll(() => one.wire.clients).toBe(0);
-});
+const { edge: one, phone, apps, within: request, answer } = useWireEdge();
 
 describe("reliable provisional responses (RFC 3262)", () => {
   it("are acknowledged by an application that calls", async () => {

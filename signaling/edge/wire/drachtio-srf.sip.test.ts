@@ -1,42 +1,11 @@
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-  openApps,
-  startWireEdge,
-  type Dialog,
-  type Message,
-  type WireEdge,
-} from "#signaling/edge/testing/drachtio-app.ts";
-import { answerOf, openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { describe, expect, it } from "vitest";
+import { type Dialog, type Message, startWireEdge } from "#signaling/edge/testing/drachtio-app.ts";
+import { SDP } from "#signaling/edge/testing/udp-phone.ts";
+import { useWireEdge } from "#signaling/edge/testing/use-wire-edge.ts";
 
-let redisServer: RedisServer;
-let one: WireEdge;
-let phone: UdpPhone;
-const apps = openApps();
-
-const request = (method: string, toTag: string, seq: number, body = "") =>
-  phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag, body });
-const answer = (got: Awaited<ReturnType<UdpPhone["next"]>>, status = 200, more: object = {}): string =>
-  answerOf(phone, got, status, more);
-
-beforeAll(async () => {
-  redisServer = await startRedis();
-  one = await startWireEdge(redisServer.url, "one");
-});
-afterAll(async () => {
-  await one.close();
-  await redisServer.stop();
-});
-beforeEach(async () => {
-  phone = await openUdpPhone();
-});
-afterEach(async () => {
-  phone.close();
-  apps.detachAll();
-  await expect.poll(() => one.wire.clients).toBe(0);
-});
+const { redis, edge: one, phone, apps, within: request, answer } = useWireEdge();
 
 describe("a drachtio application that is called", () => {
   it("answers an INVITE with createUAS, and its dialog hears the BYE", async () => {
@@ -251,7 +220,7 @@ describe("attachment", () => {
   });
 
   it("hands the BYE of a call to the application that has it, whichever instance it arrives at", async () => {
-    const two = await startWireEdge(redisServer.url, "two");
+    const two = await startWireEdge(redis.url, "two");
     try {
       let ended = false;
       await apps.attach(one, (srf) => {

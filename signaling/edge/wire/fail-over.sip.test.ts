@@ -2,11 +2,11 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { openApps, startWireEdge, type WireEdge } from "#signaling/edge/testing/drachtio-app.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { startWireEdge } from "#signaling/edge/testing/drachtio-app.ts";
 import { openFrameClient } from "#signaling/edge/testing/frame-client.ts";
-import { answerOf, openUdpPhone, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { answerOf } from "#signaling/edge/testing/udp-phone.ts";
+import { useWireEdge } from "#signaling/edge/testing/use-wire-edge.ts";
 
 const PROGRAM = fileURLToPath(new URL("../testing/drachtio-app-process.ts", import.meta.url));
 
@@ -15,29 +15,10 @@ interface App {
   readonly heard: string[];
 }
 
-let server: RedisServer;
-let edge: WireEdge;
-let phone: UdpPhone;
+const { redis, edge, phone, within } = useWireEdge();
 const running: App[] = [];
-const apps = openApps();
 
-beforeAll(async () => {
-  server = await startRedis();
-  edge = await startWireEdge(server.url, "one");
-});
-afterAll(async () => {
-  await edge.close();
-  await server.stop();
-});
-beforeEach(async () => {
-  phone = await openUdpPhone();
-});
-afterEach(async () => {
-  phone.close();
-  apps.detachAll();
-  await Promise.all(running.splice(0).map(kill));
-  await expect.poll(() => edge.wire.clients).toBe(0);
-});
+afterEach(() => Promise.all(running.splice(0).map(kill)));
 
 /** An application in a process of its own, attached. */
 async function start(tag: string, mode: string, to = edge): Promise<App> {
@@ -59,9 +40,6 @@ async function kill({ child }: App): Promise<void> {
   child.kill("SIGKILL");
   await gone;
 }
-
-const within = (method: string, toTag: string, seq: number) =>
-  phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag });
 
 /** A call that `app` has answered; returns our tag. */
 async function answered(app: App): Promise<string> {
@@ -150,7 +128,7 @@ describe("an application that is killed with -9", () => {
   });
 
   it("leaves its calls to one that is attached to another instance", async () => {
-    const two = await startWireEdge(server.url, "two");
+    const two = await startWireEdge(redis.url, "two");
     const first = await start("ivr", "answer");
     const tag = await answered(first);
     const second = await start("ivr", "answer", two);
@@ -178,11 +156,11 @@ describe("an application that is killed with -9", () => {
   });
 
   it("attaches again with the same routes when it was the edge that went away", async () => {
-    const two = await startWireEdge(server.url, "two");
+    const two = await startWireEdge(redis.url, "two");
     const app = await start("ivr", "answer", two);
     const { drachtio } = two;
     await two.die();
-    const three = await startWireEdge(server.url, "three", { drachtio: { port: drachtio } });
+    const three = await startWireEdge(redis.url, "three", { drachtio: { port: drachtio } });
     await expect.poll(() => three.wire.routes, { timeout: 5_000 }).toBe(5);
     phone.send(three.port, phone.invite());
     await phone.next(200);

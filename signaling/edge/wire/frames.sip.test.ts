@@ -1,30 +1,14 @@
 import { once } from "node:events";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startWireEdge, type WireEdge } from "#signaling/edge/testing/drachtio-app.ts";
+import { afterEach, describe, expect, it } from "vitest";
 import { openFrameClient, type FrameClient } from "#signaling/edge/testing/frame-client.ts";
-import { answerOf, openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
+import { answerOf, SDP } from "#signaling/edge/testing/udp-phone.ts";
+import { useWireEdge } from "#signaling/edge/testing/use-wire-edge.ts";
 
-let server: RedisServer;
-let edge: WireEdge;
-let phone: UdpPhone;
+const { edge, phone, within } = useWireEdge();
 const clients: FrameClient[] = [];
 
-beforeAll(async () => {
-  server = await startRedis();
-  edge = await startWireEdge(server.url, "one");
-});
-afterAll(async () => {
-  await edge.close();
-  await server.stop();
-});
-beforeEach(async () => {
-  phone = await openUdpPhone();
-});
-afterEach(async () => {
-  phone.close();
+afterEach(() => {
   for (const client of clients.splice(0)) client.close();
-  await expect.poll(() => edge.wire.clients).toBe(0);
 });
 
 async function open(): Promise<FrameClient> {
@@ -46,8 +30,6 @@ async function attach(verbs: readonly string[] = [], tags = ""): Promise<FrameCl
 }
 
 const response = (status: number, more = ""): string => `SIP/2.0 ${status} X\r\n${more}\r\n`;
-const within = (method: string, toTag: string, seq: number) =>
-  phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag });
 
 describe("authenticate", () => {
   it("is answered with our addresses, a version from which clients ping, and the addresses again", async () => {

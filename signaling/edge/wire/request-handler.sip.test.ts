@@ -1,46 +1,33 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { openApps, startWireEdge, type WireEdge } from "#signaling/edge/testing/drachtio-app.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Srf } from "#signaling/edge/testing/drachtio-srf.ts";
-import { answerOf, openUdpPhone, SDP, type UdpPhone } from "#signaling/edge/testing/udp-phone.ts";
+import { answerOf, SDP, openUdpPhone } from "#signaling/edge/testing/udp-phone.ts";
+import { useWireEdge } from "#signaling/edge/testing/use-wire-edge.ts";
 import { freePort } from "#test/setup/free-ports.ts";
-import { startRedis, type RedisServer } from "#test/setup/start-redis.ts";
 
-let server: RedisServer;
 let http: Server;
-let edge: WireEdge;
-let phone: UdpPhone;
 /** What the handler answers, and what it was asked. */
 let answer: unknown;
 let asked: URL | undefined;
-const apps = openApps();
 
 beforeAll(async () => {
-  server = await startRedis();
   http = createServer((request: IncomingMessage, response) => {
     asked = new URL(request.url ?? "", "http://handler");
     response.end(typeof answer === "string" ? answer : JSON.stringify(answer));
   }).listen(0, "127.0.0.1");
   await once(http, "listening");
-  const requestHandler = `http://127.0.0.1:${(http.address() as AddressInfo).port}/route`;
-  edge = await startWireEdge(server.url, "one", {
-    drachtio: { requestHandler, requestHandlerMethods: ["INVITE"] },
-  });
 });
-afterAll(async () => {
-  await edge.close();
+afterAll(() => {
   http.close();
-  await server.stop();
 });
-beforeEach(async () => {
-  phone = await openUdpPhone();
-});
-afterEach(() => {
-  phone.close();
-  apps.detachAll();
-});
+const { edge, phone, apps, within } = useWireEdge(() => ({
+  drachtio: {
+    requestHandler: `http://127.0.0.1:${(http.address() as AddressInfo).port}/route`,
+    requestHandlerMethods: ["INVITE"],
+  },
+}));
 
 /** An application that listens. */
 async function listening(
@@ -62,9 +49,6 @@ async function listening(
     },
   };
 }
-
-const within = (method: string, toTag: string, seq: number) =>
-  phone.request({ method, seq, branch: `${phone.name}${method}${seq}`, toTag });
 
 describe("an INVITE that the request handler is asked about", () => {
   it("tells it of method, addresses, transport and content", async () => {
