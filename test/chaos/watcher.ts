@@ -71,7 +71,7 @@ export class Watcher {
 }
 
 async function happens(what: () => boolean): Promise<boolean> {
-  for (const deadline = Date.now() + SETTLE_MS; Date.now() < deadline; await delay(100))
-    if (what()) return true;
+  const deadline = Date.now() + SETTLE_MS;
+  while (!what() && Date.now() < deadline) await delay(100);
   return what();
 }
