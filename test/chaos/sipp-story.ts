@@ -70,12 +70,10 @@ export async function runSippStory(
 
 /** Kills one instance after another, at random moments, until the calls are over; two always live. */
 async function killOnAndOn(cluster: Cluster, over: Promise<unknown>): Promise<void> {
-  let ended = false;
-  const isOver = (): boolean => ended;
-  const end = over.finally(() => (ended = true)).catch(() => undefined);
+  const end = over.then(() => "over", () => "over"); // prettier-ignore
   for (;;) {
-    await Promise.race([end, delay(DEATH_MIN_MS + Math.random() * (DEATH_MAX_MS - DEATH_MIN_MS))]);
-    if (isOver()) return;
+    const pause = DEATH_MIN_MS + Math.random() * (DEATH_MAX_MS - DEATH_MIN_MS);
+    if ((await Promise.race([end, delay(pause)])) === "over") return;
     const { up } = cluster;
     const victim = up[Math.floor(Math.random() * up.length)];
     if (victim && up.length > 2) cluster.kill(victim);

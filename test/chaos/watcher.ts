@@ -71,9 +71,7 @@ export class Watcher {
 }
 
 async function happens(what: () => boolean): Promise<boolean> {
-  for (const deadline = Date.now() + SETTLE_MS; Date.now() < deadline;) {
-    if (what()) return true;
-    await delay(100);
-  }
+  const deadline = Date.now() + SETTLE_MS;
+  while (!what() && Date.now() < deadline) await delay(100);
   return what();
 }

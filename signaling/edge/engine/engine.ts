@@ -28,7 +28,7 @@ import { markOf, resendAll, wake } from "./wake.ts";
 import type { EngineStep } from "./step.ts";
 import { systemTicker, Wheel, type Ticker } from "./wheel.ts";
 import { NO_WITNESS, type Witness } from "./witness.ts";
-import { adoptedBy } from "./workers.ts";
+import { adoptedBy, givenUpBy } from "./workers.ts";
 
 export interface EngineOptions {
   readonly instance: string;
@@ -251,7 +251,7 @@ export class Engine implements SipPort {
       decide: (draft) => {
         const { worker } = draft.record;
         if (worker !== from && worker !== this.options.instance) return undefined;
-        if (worker === from) draft.record = { ...draft.record, worker: this.worker };
+        draft.record = givenUpBy(from, draft.record, this.worker);
         this.metrics.takenOver();
         draft.effects.push(() => { this.witness.mark(call, "handed-over", from); }); // prettier-ignore
         // What it sent has left; what it asked of others may come back to nobody.

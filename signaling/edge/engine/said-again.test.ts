@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseMessage } from "#signaling/edge/message/parse.ts";
 import type { Flow } from "#signaling/sip-port/sip-port.ts";
 import { Draft } from "./draft.ts";
+import { moveLeg } from "./follow.ts";
 import { legIdOf, newCallId } from "./ids.ts";
 import { receiveRequest, settleRequest } from "./receive-request.ts";
 import { emptyCall, type CallRecord } from "./record.ts";
@@ -153,6 +154,15 @@ describe("a request that is tried anew at another server (RFC 3263 §4.3)", () =
     const again = answers(record, request(method, 2, { ...anew, toTag: leg }), next);
     expect(again.sent).toEqual([{ status: 200, by: "b", branch: "9" }]);
     expect(again.event).toBeUndefined();
+  });
+
+  it("is taken from another address only over the connection that its client has registered since", () => {
+    const record = registered(then(invited(lost, 200), "INFO", 2, lost, 200));
+    const message = request("INFO", 2, { ...anew, toTag: leg });
+    expect(answers(record, message, elsewhere).sent).toMatchObject([{ status: 500, by: "b" }]);
+    const moved = on(record);
+    moveLeg(moved, 0, elsewhere);
+    expect(answers(moved.record, message, elsewhere).sent).toMatchObject([{ status: 200, branch: "9" }]);
   });
 
   it("is no other try when another peer sends it, or a proxy brought it", () => {

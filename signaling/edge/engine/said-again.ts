@@ -29,7 +29,9 @@ export function earlierTry(
   const dialog = dialogWith(leg, request.from.tag);
   if (dialog && !isOf(dialog, request)) return undefined;
   const flow = responseFlow(request, source);
-  return isSame(txn.flow, flow) || isBack(leg, txn.flow, flow) ? txn : undefined;
+  // Without the branch of the first one nothing proves whose it is but where it comes from.
+  const isSameHost = txn.flow.host === flow.host && isBack(leg, txn.flow, flow);
+  return isSameHost || isSame(txn.flow, flow) ? txn : undefined;
 }
 
 /** A request came again, be it the very same or another try: its answer, so far as there is one, goes where it came from now. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { newCallId } from "./ids.ts";
 import { emptyCall, type CallRecord } from "./record.ts";
-import { adoptedBy, handedTo } from "./workers.ts";
+import { adoptedBy, givenUpBy, handedTo } from "./workers.ts";
 
 const NOW = 1_000_000;
 const LATER = NOW + 20_000;
@@ -72,5 +72,21 @@ describe("adopting a call", () => {
     const record = handedTo(busy("one"), "two", NOW);
     expect(adopted(record, ["one"], LATER)).toBeUndefined();
     expect(adopted(handedTo(busy("me"), "two", NOW), ["me"])).toBeUndefined();
+  });
+});
+
+describe("a call that an instance hands over as it leaves", () => {
+  it("is its heir's, and its leaving is no death to it", () => {
+    const given = givenUpBy("one", busy("one"), "me");
+    expect(given.worker).toBe("me");
+    expect(adopted(given, ["one"])).toBeUndefined();
+    const committed = handedTo(busy("one"), "me", NOW);
+    expect(adopted(committed, ["one"])).toBeDefined();
+    expect(adopted(givenUpBy("one", committed, "me"), ["one"])).toBeUndefined();
+  });
+
+  it("keeps others that had it in hand", () => {
+    const record = handedTo(handedTo(busy("one"), "two", NOW), "three", NOW);
+    expect(givenUpBy("two", record, "me")).toMatchObject({ worker: "three", former: { one: NOW } });
   });
 });

@@ -44,6 +44,18 @@ export function adoptedBy(
   return { record: isGone(worker) ? { ...next, worker: me } : next, from };
 }
 
+/** The record as an instance that leaves has handed it over: nothing of it is under way there any more. */
+export function givenUpBy(instance: string, record: CallRecord, heir: string): CallRecord {
+  const { former, ...rest } = record;
+  const worker = rest.worker === instance ? heir : rest.worker;
+  if (former?.[instance] === undefined) return worker === rest.worker ? record : { ...record, worker };
+  return {
+    ...rest,
+    worker,
+    former: Object.fromEntries(Object.entries(former).filter(([name]) => name !== instance)),
+  };
+}
+
 /** Those who are on record since not too long ago, the oldest first. */
 const lately = (former: NonNullable<CallRecord["former"]>, nowMs: number): string[] =>
   Object.entries(former)
