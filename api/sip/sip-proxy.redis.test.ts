@@ -3,11 +3,16 @@ import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { announceInstance, withdrawInstance, type InstanceCard } from "#state/instance/instance.ts";
+import {
+  announceInstance,
+  INSTANCE_RENEW_MS,
+  withdrawInstance,
+  type InstanceCard,
+} from "#state/instance/instance.ts";
 import { startTestApi, type TestApi } from "../testing/start-test-api.ts";
 
 let api: TestApi;
-const servers: { server: WebSocketServer; card: InstanceCard }[] = [];
+const servers: { server: WebSocketServer; card: InstanceCard; renewal: NodeJS.Timeout }[] = [];
 
 /** A signaling process's internal WebSocket listener that echoes. */
 const startSignaling = async (load: number) => {
@@ -30,7 +35,9 @@ const startSignaling = async (load: number) => {
     draining: false,
   } as const;
   await announceInstance(api.redis, card);
-  servers.push({ server, card });
+  // As a process does: a lease that nobody renews is over before a busy machine has had its turn.
+  const renewal = setInterval(() => void announceInstance(api.redis, card), INSTANCE_RENEW_MS);
+  servers.push({ server, card, renewal });
   return { server, card, requests };
 };
 
@@ -47,7 +54,8 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 afterEach(async () => {
-  for (const { server, card } of servers.splice(0)) {
+  for (const { server, card, renewal } of servers.splice(0)) {
+    clearInterval(renewal);
     await withdrawInstance(api.redis, card);
     for (const client of server.clients) client.terminate();
     server.close();

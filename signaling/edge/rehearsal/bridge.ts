@@ -25,6 +25,7 @@ export function bridge(callee: Flow): SipHandler {
         case "ack-timeout":
         case "prack-timeout":
         case "session-expired":
+        case "media-moved":
         case "proxied":
           return;
       }
