@@ -5,6 +5,7 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { freeSipPort, freeUdpRange } from "#test/setup/free-ports.ts";
 import { workerPath } from "../../scripts/mediasoup-worker/worker-path.mjs";
+import { delay } from "./delay.ts";
 import { Sprayer, type Seen, type Target } from "./sprayer.ts";
 import type { TapNews, TapOrder } from "./tap.ts";
 import type { Transport } from "./transports.ts";
@@ -15,7 +16,8 @@ const INSTANCE = fileURLToPath(new URL("instance.ts", import.meta.url));
 const NAMES = ["one", "two", "three", "four"];
 export const DOMAIN = "chaos.local";
 export const GROUP = "chaos-group";
-const START_LIMIT_MS = 20_000;
+/** A process has so long to come up, in ms: the machine may be busy. */
+const START_LIMIT_MS = 60_000;
 const RTP_PORTS = 2_000;
 /** A killed instance comes back after this long at least and at most, in ms. */
 const BACK_MIN_MS = 200;
@@ -142,8 +144,7 @@ export class Cluster {
     const timer = setTimeout(
       () => {
         this.pending.delete(timer);
-        // A start that fails is seen by whoever waits for the instance.
-        if (!this.closing) this.startInstance(instance).catch(() => undefined);
+        void this.comeBack(instance);
       },
       BACK_MIN_MS + Math.random() * (BACK_MAX_MS - BACK_MIN_MS),
     );
@@ -176,6 +177,11 @@ export class Cluster {
     await Promise.all([...this.children].map(end));
     this.sprayer.close();
     await this.redisServer.stop();
+  }
+
+  /** Starts an instance again, and again should it not come up. */
+  private async comeBack(instance: Instance): Promise<void> {
+    while (!this.closing && !instance.up) await this.startInstance(instance).catch(() => delay(BACK_MIN_MS));
   }
 
   private async startInstance(instance: Instance): Promise<void> {
