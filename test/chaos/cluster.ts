@@ -5,6 +5,7 @@ import { applyProvision, parseProvision } from "#state/directory/directory.ts";
 import { connect, type RedisConnection } from "#state/redis/connection.ts";
 import { freeSipPort, freeUdpRange } from "#test/setup/free-ports.ts";
 import { workerPath } from "../../scripts/mediasoup-worker/worker-path.mjs";
+import { delay } from "./delay.ts";
 import { Sprayer, type Seen, type Target } from "./sprayer.ts";
 import type { TapNews, TapOrder } from "./tap.ts";
 import type { Transport } from "./transports.ts";
@@ -155,8 +156,7 @@ export class Cluster {
     const timer = setTimeout(
       () => {
         this.pending.delete(timer);
-        // A start that fails is seen by whoever waits for the instance.
-        if (!this.closing) this.startInstance(instance).catch(() => undefined);
+        void this.comeBack(instance);
       },
       BACK_MIN_MS + Math.random() * (BACK_MAX_MS - BACK_MIN_MS),
     );
@@ -189,6 +189,11 @@ export class Cluster {
     await Promise.all([...this.children].map(end));
     this.sprayer.close();
     await this.redisServer.stop();
+  }
+
+  /** Starts an instance again, and again should it not come up. */
+  private async comeBack(instance: Instance): Promise<void> {
+    while (!this.closing && !instance.up) await this.startInstance(instance).catch(() => delay(BACK_MIN_MS));
   }
 
   private async startInstance(instance: Instance): Promise<void> {

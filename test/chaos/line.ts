@@ -74,7 +74,7 @@ export class Line implements Station {
   }
 
   /** Connects, and says nothing by itself. */
-  static async connect(options: LineOptions): Promise<Line> {
+  private static async connect(options: LineOptions): Promise<Line> {
     const { cluster, transport, domain, user, password } = options;
     const instance = anyOf(cluster.up);
     if (!instance) throw new Error("no instance is up");

@@ -25,6 +25,7 @@ export interface RequestOptions {
 }
 
 interface ClientTransaction {
+  readonly request: SipRequest;
   respond(response: SipResponse): void;
   /** Sends the request again, if nothing at all was said to it. */
   repeat(branch: "same" | "new"): void;
@@ -92,7 +93,9 @@ export class SipEndpoint {
   request(draft: NewRequest, options: RequestOptions): Promise<SipResponse> {
     let branch = draft.branch ?? newBranch();
     branch = this.#renamed.get(branch) ?? branch;
-    let request = this.#withVia(draft, branch);
+    // RFC 3261 §9.1: a CANCEL has the Via of its INVITE, whatever connection it goes by.
+    const cancelled = draft.method === "CANCEL" ? this.#clients.get(`${branch} INVITE`)?.request : undefined;
+    let request = this.#withVia(draft, branch, cancelled && requiredValue(cancelled, "via"));
     let text = formatSip(request);
     const { deadlineMs = 8_000, to } = options;
     return new Promise((resolve, reject) => {
@@ -112,6 +115,9 @@ export class SipEndpoint {
         );
       });
       const transaction: ClientTransaction = {
+        get request() {
+          return request;
+        },
         respond: (response) => {
           heard = true;
           this.#forget(resend);
@@ -131,7 +137,6 @@ export class SipEndpoint {
         },
         repeat: (way) => {
           if (done || heard) return;
-          // RFC 3261 §9.1: a CANCEL goes by its INVITE's branch.
           if (way === "new" && draft.method !== "CANCEL") {
             const before = branch;
             branch = newBranch();
@@ -214,10 +219,7 @@ export class SipEndpoint {
     keep(this.#clients, `${branch} ${method}`, transaction);
   }
 
-  #withVia(draft: NewRequest, branch: string): SipRequest {
-    const { protocol, host, port } = this.transport;
-    const address = `${host.includes(":") ? `[${host}]` : host}${port === 0 ? "" : `:${port}`}`;
-    const via = `SIP/2.0/${protocol} ${address};branch=${branch};rport`;
+  #withVia(draft: NewRequest, branch: string, via = this.#viaOf(branch)): SipRequest {
     const { method, uri, body } = draft;
     return {
       kind: "request",
@@ -226,6 +228,12 @@ export class SipEndpoint {
       body,
       headers: [["Via", via], ["Max-Forwards", "70"], ...draft.headers],
     };
+  }
+
+  #viaOf(branch: string): string {
+    const { protocol, host, port } = this.transport;
+    const address = `${host.includes(":") ? `[${host}]` : host}${port === 0 ? "" : `:${port}`}`;
+    return `SIP/2.0/${protocol} ${address};branch=${branch};rport`;
   }
 
   /** RFC 3261 §17.1.1.3: same branch, To of the response. */
